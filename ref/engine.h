@@ -1,0 +1,161 @@
+/* The engine: one struct of functions a kernel set, the only numerics that network and training know.
+ *
+ * Network and training are written once against this header and run on every set: in double to check
+ * gradients end to end, in float to train. What is behind a Tensor, a Vector, a Layer or a Head (number
+ * type, layout, caches) is the set's own business.
+ *
+ * Sizes are validated by the caller (network_check); an engine asserts. Creating functions return NULL when
+ * memory runs out; free functions accept NULL. */
+#ifndef NOPOOL_REF_ENGINE_H
+#define NOPOOL_REF_ENGINE_H
+
+#include "optimizer.h"
+#include "vocabulary.h"
+
+/* A batch of feature maps. Its shape's n is a capacity: a batch may fill less. */
+typedef struct Tensor Tensor;
+
+/* A flat array of the set's own numbers: parameters, gradients, moments, statistics. Starts at 0. */
+typedef struct Vector Vector;
+
+/* A multi-resolution layer (section 3.2) with what its backward pass needs. */
+typedef struct Layer Layer;
+
+/* From the last layer's input to the loss. */
+typedef struct Head Head;
+
+/* Memory that the layers of one network share within a pass; it grows as layers are created with it. */
+typedef struct Scratch Scratch;
+
+/* What a forward pass is for. */
+typedef enum {
+    PASS_FILTERS, /* a training step of the filters: statistics of the batch, which are also tracked */
+    PASS_LOGITS,  /* a training step of the mixing logits: statistics of the batch, tracked ones left alone */
+    PASS_INFERENCE /* tracked statistics; no backward pass follows */
+} Pass;
+
+/* What a backward pass is for, beside the input: an alpha step computes no filter gradient. */
+typedef enum { WANT_FILTERS = 1, WANT_LOGITS = 2 } Wanted;
+
+typedef struct {
+    int channels_in, channels_out, height, width;
+    int levels;           /* R */
+    unsigned kept;        /* mask of the levels that take part */
+    PoolMode down;        /* S */
+    UpsampleMode up;      /* U */
+    bool bias;            /* the convolution has one */
+    bool affine;          /* batch norm has gamma and beta */
+    bool shared_norm;     /* one set of tracked statistics and one affine map for all levels, not one each */
+    double eps, momentum; /* of batch norm and of its tracking */
+} LayerSpec;
+
+/* A layer's slices of the network's vectors, in this order:
+ *   filters     w (K,C,3,3), b (K) if bias, then gamma (K), beta (K) per level if affine (once if shared)
+ *   logits      a (R)
+ *   statistics  per level (once if shared): average of the mean (K), of the variance (K), their weight (1) */
+typedef struct {
+    Vector *filters, *dfilters, *logits, *dlogits, *statistics;
+    size_t filters_at, logits_at, statistics_at;
+    Scratch *scratch; /* shared by the network's layers; NULL: the layer has its own */
+} Slices;
+
+/* Norms that are not shared: how many sets of statistics and affine maps a layer has. */
+static inline int layer_norms(const LayerSpec *s)
+{
+    return s->shared_norm ? 1 : s->levels;
+}
+
+static inline size_t layer_weights_count(const LayerSpec *s)
+{
+    return (size_t)s->channels_out * s->channels_in * 9;
+}
+
+static inline size_t layer_filters_count(const LayerSpec *s)
+{
+    return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
+           (s->affine ? (size_t)layer_norms(s) * 2 * s->channels_out : 0);
+}
+
+static inline size_t layer_statistics_count(const LayerSpec *s)
+{
+    return (size_t)layer_norms(s) * (2 * (size_t)s->channels_out + 1);
+}
+
+/* Where gamma of level r starts in the layer's slice of filters; beta follows it. */
+static inline size_t layer_gamma_at(const LayerSpec *s, int r)
+{
+    return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
+           (s->shared_norm ? 0 : (size_t)r * 2 * s->channels_out);
+}
+
+/* Where level r's tracked statistics start in the layer's slice of statistics. */
+static inline size_t layer_statistics_at(const LayerSpec *s, int r)
+{
+    return s->shared_norm ? 0 : (size_t)r * (2 * (size_t)s->channels_out + 1);
+}
+
+/* The head: the map's global average is the logits of the classes if linear is false (the last layer has
+ * then `classes` channels); otherwise a linear layer w (classes, channels), b (classes) follows, whose
+ * numbers are a slice of the filters in this order. */
+typedef struct {
+    int channels, height, width, classes;
+    bool linear;
+} HeadSpec;
+
+static inline size_t head_filters_count(const HeadSpec *s)
+{
+    return s->linear ? (size_t)s->classes * (s->channels + 1) : 0;
+}
+
+/* The stages of a layer that a test can look at: after a forward pass, or after a backward pass of the same
+ * layer with nothing in between (they may stand in shared scratch). Shapes as in ref/multires.h. */
+typedef enum { STAGE_POOLED, STAGE_ACTIVATION, STAGE_MEAN, STAGE_VARIANCE, STAGE_DPOOLED, STAGE_DCONV } Stage;
+
+typedef struct Engine {
+    const char *name;            /* "ref", "f32" */
+    const char *instruction_set; /* "double", "plain", "avx2", "avx512" */
+
+    Tensor *(*tensor_create)(Shape s);
+    void (*tensor_free)(Tensor *t);
+    /* The first n images of t from images (n,C,H,W), and back. t's batch becomes n. */
+    void (*tensor_import)(Tensor *t, const float *images, int n);
+    void (*tensor_export)(double *images, const Tensor *t);
+
+    Vector *(*vector_create)(size_t count);
+    void (*vector_free)(Vector *v);
+    void (*vector_write)(Vector *v, size_t at, const double *values, size_t count);
+    void (*vector_read)(double *values, const Vector *v, size_t at, size_t count);
+    void (*vector_clear)(Vector *v);
+
+    Scratch *(*scratch_create)(void);
+    void (*scratch_free)(Scratch *s);
+
+    /* batch is the most images a pass may bring. */
+    Layer *(*layer_create)(const LayerSpec *spec, Slices slices, int batch);
+    void (*layer_free)(Layer *layer);
+    /* y from x. x must stay as it is until the backward pass. */
+    void (*layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass);
+    /* Writes dx (may be NULL), adds what is wanted to the gradients. dy may be overwritten. */
+    void (*layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
+    /* alpha (R) of the current logits; 0 where a level is not kept. */
+    void (*layer_alpha)(const Layer *layer, double *alpha);
+    /* One stage at level r, as doubles in the reference's layout; false if this set does not form it. */
+    bool (*layer_stage)(const Layer *layer, Stage stage, int r, double *values);
+
+    Head *(*head_create)(const HeadSpec *spec, Slices slices, int batch);
+    void (*head_free)(Head *head);
+    /* Mean cross-entropy of the batch x against labels (N). */
+    double (*head_forward)(Head *head, const Tensor *x, const int *labels);
+    /* The class logits (N, classes) of the last forward pass. */
+    void (*head_logits)(const Head *head, double *logits);
+    /* Writes dx, adds what is wanted to the gradients. */
+    void (*head_backward)(Head *head, Tensor *dx, unsigned wanted);
+
+    /* In place on the first argument and its moments. */
+    void (*sgd_step)(Vector *w, Vector *v, const Vector *dw, Sgd sgd);
+    void (*adam_step)(Vector *w, Vector *m, Vector *v, const Vector *dw, int t, Adam adam);
+} Engine;
+
+extern const Engine ref_engine;
+
+#endif

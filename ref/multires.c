@@ -1,0 +1,113 @@
+/* The multi-resolution layer (paper, equation 4 and figure 2). For every kept level r, with f = 2^r:
+ *
+ *     1. pooled     = S_f(x)                          the input at this resolution
+ *     2. activation = ReLU(w * pooled + b)            the block B, with the same filters at every level:
+ *     3. B          = (activation - mean) / sqrt(variance + eps)
+ *     4. upsampled  = U_f(B)                          back at full resolution
+ *     5. y          = sum of alpha[r] upsampled       mixed, alpha = softmax(a)
+ *
+ * Reference: the plain operations, composed. The backward pass walks the same numbers from 5 to 1. */
+#include "multires.h"
+#include "batchnorm.h"
+#include "conv2d.h"
+#include "mix.h"
+#include "pool.h"
+#include "relu.h"
+#include "upsample.h"
+#include <assert.h>
+#include <string.h>
+
+/* B at level r: the same channels on a map that is coarser by 2^r. */
+static Conv2dShape block_at(MultiresShape s, int r)
+{
+    Conv2dShape block = s.block;
+    block.h >>= r;
+    block.w >>= r;
+    return block;
+}
+
+static void clear(double *x, Shape s)
+{
+    memset(x, 0, shape_count(s) * sizeof *x);
+}
+
+void ref_multires_forward(double *y, MultiresCache *cache, const double *x, MultiresParameters p,
+                          bool training, MultiresShape s)
+{
+    assert(s.block.stride == 1 && s.levels >= 1 && s.levels <= MAX_LEVELS);
+    for (int r = 0; r < s.levels; r++) {
+        if (!level_kept(s.kept, r))
+            continue;
+        const Conv2dShape block = block_at(s, r);
+        const Shape map = conv2d_output(block);
+        double *pooled = cache->pooled[r], *activation = cache->activation[r],
+               *upsampled = cache->upsampled[r];
+
+        ref_pool_forward(pooled, x, s.down, 1 << r, conv2d_input(s.block)); /* 1 */
+        ref_conv2d_forward(activation, pooled, p.w, p.b, block);            /* 2 */
+        ref_relu_forward(activation, activation, shape_count(map));
+        if (training)
+            ref_batchnorm_statistics(cache->mean[r], cache->variance[r], activation, map);
+
+        /* 3 and 4: normalisation is the same for every pixel and the weights of U add up to 1, so the order
+         * of the two does not matter: upsample first, then normalise in place at full resolution. */
+        ref_upsample_forward(upsampled, activation, s.up, 1 << r, map);
+        ref_batchnorm_forward(upsampled, upsampled, cache->mean[r], cache->variance[r], p.gamma[r], p.beta[r],
+                              s.eps, conv2d_output(s.block));
+    }
+    ref_softmax_forward(cache->alpha, p.a, s.kept, s.levels); /* 5 */
+    ref_mix_forward(y, (const double *const *)cache->upsampled, cache->alpha, s.kept, s.levels,
+                    shape_count(conv2d_output(s.block)));
+}
+
+/* Steps 4 to 1 of one level: from the gradient of its upsampled map to those of x and of the parameters. */
+static void level_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *x,
+                           const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
+{
+    const Conv2dShape block = block_at(s, r);
+    const Shape map = conv2d_output(block);
+
+    /* upsampled = U_f(B) */
+    clear(scratch->dnormalised[r], map);
+    ref_upsample_backward(scratch->dnormalised[r], scratch->dupsampled[r], s.up, 1 << r, map);
+
+    /* B = gamma (activation - mean) / sqrt(variance + eps) + beta */
+    clear(scratch->dactivation[r], map);
+    ref_batchnorm_backward(scratch->dactivation[r], d.dw ? d.dgamma[r] : NULL, d.dw ? d.dbeta[r] : NULL,
+                           scratch->dnormalised[r], cache->activation[r], cache->mean[r], cache->variance[r],
+                           p.gamma[r], s.eps, map);
+
+    /* activation = ReLU(w * pooled + b) */
+    clear(scratch->dconv[r], map);
+    ref_relu_backward(scratch->dconv[r], scratch->dactivation[r], cache->activation[r], shape_count(map));
+    if (d.dw)
+        ref_conv2d_backward_weights(d.dw, d.db, scratch->dconv[r], cache->pooled[r], block);
+    if (!dx)
+        return;
+    clear(scratch->dpooled[r], conv2d_input(block));
+    ref_conv2d_backward_data(scratch->dpooled[r], scratch->dconv[r], p.w, block);
+
+    /* pooled = S_f(x) */
+    ref_pool_backward(dx, scratch->dpooled[r], x, s.down, 1 << r, conv2d_input(s.block));
+}
+
+void ref_multires_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *dy,
+                           const double *x, const MultiresCache *cache, MultiresParameters p, MultiresShape s)
+{
+    const Shape full = conv2d_output(s.block);
+
+    /* y = sum of alpha[r] upsampled[r], alpha = softmax(a) */
+    for (int r = 0; r < s.levels; r++) {
+        scratch->dalpha[r] = 0;
+        if (level_kept(s.kept, r))
+            clear(scratch->dupsampled[r], full);
+    }
+    ref_mix_backward(scratch->dupsampled, scratch->dalpha, dy, (const double *const *)cache->upsampled,
+                     cache->alpha, s.kept, s.levels, shape_count(full));
+    if (d.da)
+        ref_softmax_backward(d.da, scratch->dalpha, cache->alpha, s.kept, s.levels);
+
+    for (int r = 0; r < s.levels; r++)
+        if (level_kept(s.kept, r))
+            level_backward(dx, d, scratch, x, cache, p, s, r);
+}
