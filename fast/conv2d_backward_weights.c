@@ -1,0 +1,314 @@
+/* Convolution, backward weights: dw[k][c][tap] = sum over images and pixels of dy[k] x[c]. Twin of
+ * ref/conv2d.c.
+ *
+ * Bound by arithmetic. The sum runs over images, which are the lanes, so one of the two operands is turned
+ * around first: 16 images x 16 channels of a pixel are transposed, a channel becomes a lane, and the sums
+ * need no horizontal addition. The other operand is broadcast, number by number, from where it stands. The
+ * operand with more channels is the one transposed; one row of it at a time, used for every tap and every
+ * channel of the other operand before the next row, so the transposition costs about a hundredth of the
+ * products.
+ *
+ * A tile of ROWS broadcast channels x COLUMNS transposed vectors stays in registers over one row of the map:
+ * per image and pixel it loads COLUMNS vectors and ROWS numbers for ROWS x COLUMNS multiply-adds.
+ *
+ * Each group of 16 images has its own partial gradient; the partials are added in group order.
+ *
+ * Error: n = N H' W' products a filter, added one by one within a group, then G groups:
+ * |got - ref| <= (n + G + 2) 2^-24 gauge. */
+#include "isa.h"
+#include "operations.h"
+#include <assert.h>
+#include <omp.h>
+#include <string.h>
+
+enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 };
+
+/* The two operands of the outer product: `wide` is transposed, `narrow` broadcast. */
+typedef struct {
+    const float *wide, *narrow;
+    Shape wide_shape, narrow_shape;
+    bool wide_is_x; /* otherwise dy is the wide one */
+    int padded;     /* channels of wide, rounded up to whole vectors */
+    int side, stride, n;
+} Products;
+
+static int padded_channels(int channels)
+{
+    return (channels + VL - 1) / VL * VL;
+}
+
+static Products products_of(const float *dy, const float *x, Conv2dShape s)
+{
+    Products p = {.side = s.side, .stride = s.stride, .n = s.n, .wide_is_x = s.c >= s.k};
+    p.wide = p.wide_is_x ? x : dy;
+    p.narrow = p.wide_is_x ? dy : x;
+    p.wide_shape = p.wide_is_x ? conv2d_input(s) : conv2d_output(s);
+    p.narrow_shape = p.wide_is_x ? conv2d_output(s) : conv2d_input(s);
+    p.padded = padded_channels(p.wide_shape.c);
+    return p;
+}
+
+/* Floats of one group's partial gradient: [tap][narrow channel][wide channel, padded], then the bias (K). */
+static size_t partial_floats(const Products *p, int k)
+{
+    return ((size_t)p->side * p->side * p->narrow_shape.c * p->padded + k + LANES - 1) / LANES * LANES;
+}
+
+static size_t transposed_floats(const Products *p)
+{
+    return (size_t)p->wide_shape.w * LANES * p->padded;
+}
+
+size_t F32(conv2d_scratch)(Conv2dShape s, int threads)
+{
+    const Products p = products_of(NULL, NULL, s);
+    const size_t weights = partial_floats(&p, s.k) * lanes_groups(s.n) + transposed_floats(&p) * threads;
+    const size_t packed = conv2d_filters(s);
+    return (weights > packed ? weights : packed) * sizeof(float);
+}
+
+#if VECTOR_FLOATS == 16
+#define INTERLEAVE_LOW  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define INTERLEAVE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif VECTOR_FLOATS == 8
+#define INTERLEAVE_LOW  0, 8, 1, 9, 2, 10, 3, 11
+#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define INTERLEAVE_LOW  0, 4, 1, 5
+#define INTERLEAVE_HIGH 2, 6, 3, 7
+#endif
+
+/* Transposes a square of VL x VL in registers: log2(VL) perfect shuffles of the rows. */
+INLINE void transpose(Vec square[VL])
+{
+#pragma GCC unroll 4
+    for (int round = 1; round < VL; round *= 2) {
+        Vec next[VL];
+#pragma GCC unroll 8
+        for (int i = 0; i < VL / 2; i++) {
+            next[2 * i] = __builtin_shufflevector(square[i], square[i + VL / 2], INTERLEAVE_LOW);
+            next[2 * i + 1] = __builtin_shufflevector(square[i], square[i + VL / 2], INTERLEAVE_HIGH);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++)
+            square[i] = next[i];
+    }
+}
+
+/* One row of the wide operand, [w][c][lane], to [w][lane][padded c]; channels beyond C become 0. */
+static void transpose_row(float *to, const float *from, Shape s, int padded)
+{
+    for (int x = 0; x < s.w; x++, from += (size_t)s.c * LANES, to += (size_t)LANES * padded)
+        for (int c = 0; c < padded; c += VL)
+            for (int part = 0; part < LANES; part += VL) {
+                Vec square[VL];
+#pragma GCC unroll 16
+                for (int i = 0; i < VL; i++)
+                    square[i] = c + i < s.c ? load(from + (size_t)(c + i) * LANES + part) : (Vec){0};
+                transpose(square);
+#pragma GCC unroll 16
+                for (int i = 0; i < VL; i++)
+                    store(to + (size_t)(part + i) * padded + c, square[i]);
+            }
+}
+
+/* Adds to `sums` (rows x columns vectors, `padded` floats apart) the products of one row and one tap:
+ * `count` pixels, the images in use. The tile's sizes are constants of the call site. */
+INLINE void accumulate_tile(float *sums, const float *wide, const float *narrow, size_t wide_step,
+                            size_t narrow_step, int count, int images, int padded, int rows, int columns)
+{
+    Vec sum[ROWS][COLUMNS];
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < columns; j++)
+            sum[i][j] = load(sums + (size_t)i * padded + j * VL);
+    for (int pixel = 0; pixel < count; pixel++, wide += wide_step, narrow += narrow_step)
+        for (int image = 0; image < images; image++) {
+            const float *vectors = wide + (size_t)image * padded;
+            Vec column[COLUMNS];
+#pragma GCC unroll 8
+            for (int j = 0; j < columns; j++)
+                column[j] = load(vectors + j * VL);
+#pragma GCC unroll 8
+            for (int i = 0; i < rows; i++) {
+                const Vec number = broadcast(narrow[i * LANES + image]);
+#pragma GCC unroll 8
+                for (int j = 0; j < columns; j++)
+                    sum[i][j] += column[j] * number;
+            }
+        }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < columns; j++)
+            store(sums + (size_t)i * padded + j * VL, sum[i][j]);
+}
+
+/* Which pixels of one row meet at tap column j: `count` of them, from these of either operand on. */
+typedef struct {
+    int count, wide_first, narrow_first;
+} Overlap;
+
+static Overlap overlap_of(const Products *p, int j)
+{
+    const int pad = (p->side - 1) / 2;
+    const int x_width = p->wide_is_x ? p->wide_shape.w : p->narrow_shape.w;
+    const int y_width = p->wide_is_x ? p->narrow_shape.w : p->wide_shape.w;
+    int first = 0, last = y_width;
+    while (first < last && first * p->stride + j - pad < 0)
+        first++;
+    while (last > first && (last - 1) * p->stride + j - pad >= x_width)
+        last--;
+    const int x_first = first * p->stride + j - pad;
+    return (Overlap){last - first, p->wide_is_x ? x_first : first, p->wide_is_x ? first : x_first};
+}
+
+/* The row of the narrow operand that meets row `wide_y` of the wide one at tap row i; -1 if there is none. */
+static int narrow_row(const Products *p, int wide_y, int i)
+{
+    const int pad = (p->side - 1) / 2;
+    if (!p->wide_is_x) {
+        int yi = wide_y * p->stride + i - pad;
+        return yi < p->narrow_shape.h ? yi : -1;
+    }
+    int at = wide_y + pad - i;
+    if (at < 0 || at % p->stride != 0)
+        return -1;
+    return at / p->stride < p->narrow_shape.h ? at / p->stride : -1;
+}
+
+#define ACCUMULATE(rows, columns) \
+    accumulate_tile(sums, wide, narrow, wide_step, narrow_step, o.count, images, p->padded, rows, columns)
+
+/* All wide channels x narrow channels b .. b + rows - 1 of one row and tap. */
+INLINE void accumulate_rows(const Products *p, float *sums, const float *wide, const float *narrow, Overlap o,
+                            int images, const int rows)
+{
+    const size_t wide_step = (size_t)(p->wide_is_x ? p->stride : 1) * LANES * p->padded;
+    const size_t narrow_step = (size_t)(p->wide_is_x ? 1 : p->stride) * p->narrow_shape.c * LANES;
+    int left = p->padded / VL;
+    for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
+        ACCUMULATE(rows, COLUMNS);
+    for (; left >= 2; left -= 2, sums += 2 * VL, wide += 2 * VL)
+        ACCUMULATE(rows, 2);
+    if (left)
+        ACCUMULATE(rows, 1);
+}
+
+static void accumulate_channels(const Products *p, float *sums, const float *wide, const float *narrow,
+                                Overlap o, int images, int rows)
+{
+    switch (rows) {
+    case ROWS:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS);
+        break;
+    case ROWS - 1:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 1);
+        break;
+    case ROWS - 2:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 2);
+        break;
+    case ROWS - 3:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 3);
+        break;
+    default:
+        for (int i = 0; i < rows; i++)
+            accumulate_rows(p, sums + (size_t)i * p->padded, wide, narrow + i * LANES, o, images, 1);
+    }
+}
+
+/* The partial gradient of one group for narrow channels from..to-1. */
+static void group_gradient(const Products *p, float *partial, float *transposed, int group, int from, int to)
+{
+    const int images = lanes_used(p->n, group), channels = p->narrow_shape.c;
+    for (int tap = 0; tap < p->side * p->side; tap++)
+        memset(partial + ((size_t)tap * channels + from) * p->padded, 0,
+               (size_t)(to - from) * p->padded * sizeof *partial);
+    for (int wide_y = 0; wide_y < p->wide_shape.h; wide_y++) {
+        transpose_row(transposed, p->wide + row_at(p->wide_shape, group, wide_y), p->wide_shape, p->padded);
+        for (int tap = 0; tap < p->side * p->side; tap++) {
+            const int narrow_y = narrow_row(p, wide_y, tap / p->side);
+            const Overlap o = overlap_of(p, tap % p->side);
+            if (narrow_y < 0 || o.count == 0)
+                continue;
+            const float *wide = transposed + (size_t)o.wide_first * LANES * p->padded;
+            const float *narrow = p->narrow + row_at(p->narrow_shape, group, narrow_y) +
+                                  (size_t)o.narrow_first * channels * LANES;
+            for (int b = from; b < to; b += ROWS)
+                accumulate_channels(p, partial + ((size_t)tap * channels + b) * p->padded, wide,
+                                    narrow + (size_t)b * LANES, o, images, to - b < ROWS ? to - b : ROWS);
+        }
+    }
+}
+
+/* The bias gradient of one group: the sum of dy over its images and pixels, channel by channel. */
+static void group_bias(float *sums, const float *dy, Shape s, int group)
+{
+    for (int k = 0; k < s.c; k++) {
+        Vec sum[PARTS] = {{0}};
+        const float *at = dy + group * group_floats(s) + (size_t)k * LANES;
+        for (int pixel = 0; pixel < s.h * s.w; pixel++, at += (size_t)s.c * LANES)
+            for (int part = 0; part < PARTS; part++)
+                sum[part] += load(at + part * VL);
+        sums[k] = 0;
+        for (int lane = 0; lane < lanes_used(s.n, group); lane++)
+            sums[k] += sum[lane / VL][lane % VL];
+    }
+}
+
+/* Adds the partials to dw (K,C,S,S) in group order, and to db. */
+static void add_partials(float *dw, float *db, const float *partials, const Products *p, Conv2dShape s)
+{
+    const int taps = s.side * s.side, groups = lanes_groups(s.n);
+    const size_t size = partial_floats(p, s.k), bias = (size_t)taps * p->narrow_shape.c * p->padded;
+#pragma omp parallel for schedule(static)
+    for (int k = 0; k < s.k; k++) {
+        for (int c = 0; c < s.c; c++)
+            for (int tap = 0; tap < taps; tap++) {
+                const int narrow = p->wide_is_x ? k : c, wide = p->wide_is_x ? c : k;
+                const float *at = partials + ((size_t)tap * p->narrow_shape.c + narrow) * p->padded + wide;
+                float sum = 0;
+                for (int group = 0; group < groups; group++)
+                    sum += at[group * size];
+                dw[((size_t)k * s.c + c) * taps + tap] += sum;
+            }
+        if (!db)
+            continue;
+        float sum = 0;
+        for (int group = 0; group < groups; group++)
+            sum += partials[group * size + bias + k];
+        db[k] += sum;
+    }
+}
+
+static int greatest_common_divisor(int a, int b)
+{
+    return b == 0 ? a : greatest_common_divisor(b, a % b);
+}
+
+void F32(conv2d_backward_weights)(float *dw, float *db, const float *dy, const float *x, Conv2dShape s,
+                                  void *scratch)
+{
+    const Products p = products_of(dy, x, s);
+    const int groups = lanes_groups(s.n), channels = p.narrow_shape.c;
+    const size_t size = partial_floats(&p, s.k);
+    float *partials = scratch, *transposed = partials + size * groups;
+
+    /* Where threads do not divide the groups evenly, a group is split by channels of the narrow operand: the
+     * order of every sum stays the same. */
+    const int threads = omp_get_max_threads();
+    const int parts = threads / greatest_common_divisor(groups, threads);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+    for (int group = 0; group < groups; group++)
+        for (int part = 0; part < parts; part++) {
+            const int from = channels * part / parts, to = channels * (part + 1) / parts;
+            float *partial = partials + group * size;
+            group_gradient(&p, partial, transposed + omp_get_thread_num() * transposed_floats(&p), group,
+                           from, to);
+            if (db && part == 0)
+                group_bias(partial + (size_t)s.side * s.side * channels * p.padded, dy, conv2d_output(s),
+                           group);
+        }
+    add_partials(dw, db, partials, &p, s);
+}

@@ -1,0 +1,83 @@
+/* The softmax mix. Twin of ref/mix.c. The softmax of R numbers is computed in double and rounded once
+ * (|got - ref| <= 2 2^-24 |ref|); the sum of maps is bound by bytes: R reads and a write.
+ *
+ * Error: forward |got - ref| <= (R + 1) 2^-24 gauge; dx one product and one sum: 2 2^-24 gauge; dalpha, in
+ * double like the sums of fast/batchnorm.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. */
+#include "isa.h"
+#include "operations.h"
+#include <assert.h>
+#include <math.h>
+
+void F32(softmax_forward)(float *alpha, const float *a, unsigned kept, int levels)
+{
+    assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
+    double largest = -INFINITY, sum = 0, exponential[MAX_LEVELS];
+    for (int r = 0; r < levels; r++)
+        if (level_kept(kept, r))
+            largest = fmax(largest, a[r]);
+    for (int r = 0; r < levels; r++) {
+        exponential[r] = level_kept(kept, r) ? exp(a[r] - largest) : 0;
+        sum += exponential[r];
+    }
+    for (int r = 0; r < levels; r++)
+        alpha[r] = exponential[r] / sum;
+}
+
+void F32(softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels)
+{
+    double mean = 0;
+    for (int r = 0; r < levels; r++)
+        if (level_kept(kept, r))
+            mean += (double)alpha[r] * dalpha[r];
+    for (int r = 0; r < levels; r++)
+        if (level_kept(kept, r))
+            da[r] += alpha[r] * (dalpha[r] - mean);
+}
+
+void F32(mix_forward)(float *y, const float *const x[], const float *alpha, unsigned kept, int levels,
+                      Shape s)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < lanes_count(s); i += VL) {
+        Vec sum = {0};
+        for (int r = 0; r < levels; r++)
+            if (level_kept(kept, r))
+                sum += broadcast(alpha[r]) * load(x[r] + i);
+        store(y + i, sum);
+    }
+}
+
+/* <a, b> over the used lanes of one group. */
+static double group_dot(const float *a, const float *b, Shape s, int group)
+{
+    VecDouble sum[HALVES] = {0};
+    const size_t at = group * group_floats(s);
+    for (size_t i = at; i < at + group_floats(s); i += LANES)
+        for (int half = 0; half < HALVES; half++)
+            sum[half] += load_double(a + i + half * HALF) * load_double(b + i + half * HALF);
+    double total = 0;
+    for (int lane = 0; lane < lanes_used(s.n, group); lane++)
+        total += sum[lane / HALF][lane % HALF];
+    return total;
+}
+
+void F32(mix_backward)(float *const dx[], float *dalpha, const float *dy, const float *const x[],
+                       const float *alpha, unsigned kept, int levels, Shape s, double *scratch)
+{
+    for (int r = 0; r < levels; r++) {
+        if (!level_kept(kept, r))
+            continue;
+#pragma omp parallel for schedule(static)
+        for (int group = 0; group < lanes_groups(s.n); group++)
+            scratch[group] = group_dot(dy, x[r], s, group);
+        double sum = 0;
+        for (int group = 0; group < lanes_groups(s.n); group++)
+            sum += scratch[group];
+        dalpha[r] += sum;
+        if (!dx || !dx[r])
+            continue;
+#pragma omp parallel for schedule(static)
+        for (size_t i = 0; i < lanes_count(s); i += VL)
+            store(dx[r] + i, load(dx[r] + i) + broadcast(alpha[r]) * load(dy + i));
+    }
+}
