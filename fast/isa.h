@@ -62,6 +62,11 @@ INLINE VecDouble load_double(const float *p)
     return __builtin_convertvector(*(const VecHalf *)p, VecDouble);
 }
 
+INLINE void store_double(float *p, VecDouble v)
+{
+    *(VecHalf *)p = __builtin_convertvector(v, VecHalf);
+}
+
 /* Images in a group: 16, or fewer in the last one. Lanes beyond are empty and hold anything. */
 INLINE int lanes_used(int n, int group)
 {

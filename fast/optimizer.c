@@ -1,7 +1,9 @@
 /* SGD with momentum and Adam. Twin of ref/optimizer.c; the schedule is the reference's own. Bound by bytes,
- * once a step over 0.3 million parameters. Error, from equal state: sgd v 5 2^-24 gauge and w 7 2^-24 gauge
- * with the gauge of absolute terms; adam m and v 5 2^-24 gauge, w 2^-24 |w| + 2^-20 lr (a step is at most
- * about lr / (1 - beta1), of relative error < 16 2^-24). */
+ * once a step over 0.3 million parameters.
+ *
+ * Error, from equal state, each against the sum of the absolute terms: sgd's v 5 2^-24 gauge, w 7 2^-24
+ * gauge; adam's m 6 2^-24 gauge and v 10 2^-24 gauge (the square doubles the error of the gradient); w, given
+ * m and v, 2^-24 |w| + 10 2^-24 |step|. */
 #include "isa.h"
 #include "operations.h"
 #include <math.h>

@@ -1,0 +1,158 @@
+# nopool: build, checks, tables. `make help` lists the targets; -include config.mk holds your own settings.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS   += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+-include config.mk
+
+CC      ?= cc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+BUILD   ?= build
+WARN    := -Wall -Wextra -Werror -Wno-psabi
+# The reference is plain double arithmetic: nothing fused, nothing reordered. No set uses -ffast-math.
+REF_FLAGS   := -std=c11 -O2 -g -ffp-contract=off $(WARN)
+# Products and sums may fuse (-ffp-contract=fast): one rounding less, and the error bounds hold either way.
+FAST_FLAGS  := -std=c11 -O3 -ffp-contract=fast -g -fopenmp $(WARN)
+HOST_FLAGS  := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -fopenmp $(WARN)
+EXTRA_FLAGS ?=
+
+# One source, three instruction sets, chosen at run time. On other CPUs than x86-64 only `plain` is built.
+ifeq ($(shell uname -m),x86_64)
+ISAS        := plain avx2 avx512
+endif
+ISAS        ?= plain
+FLAGS_plain :=
+FLAGS_avx2  := -march=x86-64-v3
+FLAGS_avx512:= -march=x86-64-v4 -mprefer-vector-width=512
+
+# Packages are asked for inside recipes: in `make setup table1` they are not there yet at parse time.
+PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
+PKG_LIBS     = $$(pkg-config --libs $(PACKAGES))
+PACKAGES    := hdf5 gsl zlib libcrypto
+
+PROGRAMS    := train evaluate kernel table
+REF_SRC     := $(wildcard ref/*.c)
+FAST_SRC    := $(filter-out fast/dispatch.c,$(wildcard fast/*.c))
+# A program is experiments/NAME.c, or experiments/NAME/NAME.c with its own parts beside it.
+MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/$(program).c experiments/$(program)/$(program).c)))
+HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*.c experiments/*/*.c))
+TEST_SRC    := $(wildcard tests/*.c)
+
+REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
+FAST_OBJ    := $(foreach isa,$(ISAS),$(FAST_SRC:%.c=$(BUILD)/%.$(isa).o)) $(BUILD)/fast/dispatch.o
+HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
+TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
+
+.PHONY: all check check-slow check-sanitize check-torch setup data clean superclean help FORCE
+all: $(PROGRAMS:%=$(BUILD)/%)
+
+# Where `setup` is one of the goals, everything waits for it, with -j too.
+SETUP := $(filter setup,$(MAKECMDGOALS))
+
+include experiments/tables.mk
+
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)  $@")
+
+$(BUILD)/ref/%.o: ref/%.c | $(SETUP)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(CC) $(REF_FLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+
+define fast_rule
+$(BUILD)/fast/%.$(1).o: fast/%.c | $(SETUP)
+	@mkdir -p $$(@D)
+	$$(call say,CC )
+	$$(Q)$$(CC) $$(FAST_FLAGS) $$(FLAGS_$(1)) -DISA=$(1) $$(EXTRA_FLAGS) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call fast_rule,$(isa))))
+
+$(BUILD)/fast/dispatch.o: fast/dispatch.c | $(SETUP)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(CC) $(FAST_FLAGS) $(ISAS:%=-DHAVE_%) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+
+# The commit goes into provenance.o; its stamp changes only when the commit, or whether the tree is clean, does.
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@commit=$$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown); \
+		[ "$$(cat $@ 2>/dev/null)" = "$$commit" ] || echo "$$commit" > $@
+$(BUILD)/experiments/provenance.o: $(BUILD)/commit
+$(BUILD)/experiments/provenance.o: HOST_FLAGS += -DNOPOOL_COMMIT='"$(shell cat $(BUILD)/commit 2>/dev/null)"' \
+	-DNOPOOL_FLAGS='"$(FAST_FLAGS) $(EXTRA_FLAGS)"'
+
+$(BUILD)/experiments/%.o: experiments/%.c | $(SETUP)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(CC) $(HOST_FLAGS) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%.o: tests/%.c | $(SETUP)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(CC) $(HOST_FLAGS) $$(pkg-config --cflags check) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libnopool.a: $(LIB_OBJ)
+	$(call say,AR )
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define program_rule
+$(BUILD)/$(notdir $(1)): $(BUILD)/$(1).o $(BUILD)/libnopool.a
+	$$(call say,LD )
+	$$(Q)$$(CC) -fopenmp $$(EXTRA_FLAGS) -o $$@ $$^ $$(PKG_LIBS) -lm
+endef
+$(foreach main,$(MAINS),$(eval $(call program_rule,$(main:.c=))))
+
+$(BUILD)/check: $(TEST_OBJ) $(BUILD)/libnopool.a
+	$(call say,LD )
+	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -o $@ $^ $$(pkg-config --libs check) $(PKG_LIBS) -lm
+
+# The exit status of Check is the verdict. OpenMP threads that wait must not spin: tests run beside others.
+CHECK_ENVIRONMENT := NOPOOL_BUILD=$(BUILD) OMP_WAIT_POLICY=passive
+check: $(BUILD)/check all
+	$(CHECK_ENVIRONMENT) $(BUILD)/check
+
+# The long tests too: training agreement over 20 steps.
+check-slow: $(BUILD)/check all
+	$(CHECK_ENVIRONMENT) NOPOOL_SLOW=1 $(BUILD)/check
+
+# Everything again under the address and undefined-behaviour sanitizers, in a build of its own.
+check-sanitize:
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 $(MAKE) BUILD=build-sanitize \
+		EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py).
+check-torch: $(BUILD)/kernel
+	NOPOOL_BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/kernel_numpy.py
+
+# The Debian packages of packages.txt that are missing; as root or with sudo.
+setup:
+	@missing=$$(for package in $$(cat packages.txt); do \
+		dpkg -s $$package 2>/dev/null | grep -q '^Status: install ok installed' || echo $$package; done); \
+	[ -z "$$missing" ] && { echo "setup: every package of packages.txt is installed"; exit 0; }; \
+	sudo=$$([ $$(id -u) = 0 ] || echo sudo); \
+	echo "setup: installing" $$missing; \
+	$$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y --no-install-recommends $$missing
+
+# CIFAR-10's official binary archive, checked before it is unpacked; DATA_URL may be a mirror or file://.
+DATA_URL    ?= https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz
+DATA_SHA256 ?= c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
+data: | $(SETUP)
+	@bash experiments/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
+
+clean:
+	rm -rf $(BUILD) build-sanitize
+
+superclean: clean
+	rm -rf $(RUNS)
+
+help:
+	@cat experiments/help.txt
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,18 @@
+/* The cost model: parameters, and multiply-accumulates of the convolutions for one image, forward. All 9 taps
+ * of every pixel count, padded or not, as in the paper's numbers (its column "MFLOPS" is in units of 10^9 of
+ * them). */
+#ifndef NOPOOL_COST_H
+#define NOPOOL_COST_H
+
+#include "network.h"
+
+typedef struct {
+    size_t weights;                            /* numbers in filters, without biases and affine maps */
+    size_t parameters;                         /* everything that SGD trains */
+    double macs;                               /* of all layers and kept levels, and of a linear head */
+    double level_macs[MAX_LAYERS][MAX_LEVELS]; /* 0 where a level is not kept */
+} Cost;
+
+Cost network_cost(const NetworkSpec *s);
+
+#endif

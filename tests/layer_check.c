@@ -1,0 +1,228 @@
+/* Stage-by-stage checks of a layer; see layer_check.h. */
+#include "layer_check.h"
+#include "../ref/batchnorm.h"
+#include "../ref/conv2d.h"
+#include "../ref/mix.h"
+#include "../ref/pool.h"
+#include "../ref/relu.h"
+#include "../ref/upsample.h"
+#include "lanes.h"
+#include <math.h>
+#include <string.h>
+
+Difference compare_rounded(const double *got, const double *ref, const double *gauge, size_t count)
+{
+    return compare_gauged(as_floats(got, count), ref, gauge, count);
+}
+
+static int channel_of(size_t i, Shape s)
+{
+    return (int)(i / ((size_t)s.h * s.w) % s.c);
+}
+
+static void check_pooled(const LayerCase *c, int r)
+{
+    const size_t count = shape_count(layer_case_in(c, r)), full = shape_count(layer_case_in(c, 0));
+    double *pooled = doubles(count), *gauge = doubles(count);
+    ref_pool_forward(pooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+    ref_pool_forward(gauge, absolute(c->input, full), POOL_AVERAGE, 1 << r, layer_case_in(c, 0));
+    CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_POOLED, r), pooled, gauge, count),
+              c->spec.down == POOL_AVERAGE ? roundings(4 * r) : 0, "pooled");
+}
+
+static void check_activation(const LayerCase *c, int r)
+{
+    const Conv2dShape block = layer_case_block(c, r);
+    const size_t in = shape_count(conv2d_input(block)), out = shape_count(conv2d_output(block));
+    const double *b = c->spec.bias ? c->filters + layer_weights_count(&c->spec) : NULL;
+    double *pooled = layer_case_stage(c, STAGE_POOLED, r), *activation = doubles(out), *gauge = doubles(out);
+    ref_conv2d_forward(activation, pooled, c->filters, b, block);
+    ref_conv2d_forward(gauge, absolute(pooled, in), absolute(c->filters, conv2d_filters(block)),
+                       b ? absolute(b, c->spec.channels_out) : NULL, block);
+    ref_relu_forward(activation, activation, out);
+    CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_ACTIVATION, r), activation, gauge, out),
+              roundings(9 * block.c + 2), "activation");
+}
+
+static void check_statistics(const LayerCase *c, int r)
+{
+    const Shape s = layer_case_out(c, r);
+    const double m = (double)s.n * s.h * s.w;
+    double *z = layer_case_stage(c, STAGE_ACTIVATION, r), *mean = doubles(s.c), *variance = doubles(s.c);
+    double *gauge_mean = zeros(s.c), *gauge_variance = zeros(s.c);
+    ref_batchnorm_statistics(mean, variance, z, s);
+    for (size_t i = 0; i < shape_count(s); i++) {
+        gauge_mean[channel_of(i, s)] += fabs(z[i]) / m;
+        gauge_variance[channel_of(i, s)] += z[i] * z[i] / m;
+    }
+    CK_WITHIN(compare_gauged_double(layer_case_stage(c, STAGE_MEAN, r), mean, gauge_mean, s.c), 2 * m,
+              "mean");
+    CK_WITHIN(compare_gauged_double(layer_case_stage(c, STAGE_VARIANCE, r), variance, gauge_variance, s.c),
+              8 * m, "variance");
+}
+
+/* y from the exported activations and statistics; its gauge has each level's scale and constant apart. */
+void layer_check_mixed(const LayerCase *c, const double *const mean[], const double *const variance[])
+{
+    double alpha[MAX_LEVELS];
+    const Shape full = layer_case_out(c, 0);
+    const size_t count = shape_count(full);
+    double *y = zeros(count), *gauge = zeros(count), *upsampled = doubles(count), *size = doubles(count);
+    c->engine->layer_alpha(c->layer, alpha);
+    for (int r = 0; r < c->spec.levels; r++) {
+        if (!level_kept(c->spec.kept, r))
+            continue;
+        const double *gamma = layer_case_gamma(c, r), *beta = layer_case_beta(c, r);
+        double *z = layer_case_stage(c, STAGE_ACTIVATION, r);
+        ref_upsample_forward(upsampled, z, c->spec.up, 1 << r, layer_case_out(c, r));
+        ref_upsample_forward(size, absolute(z, shape_count(layer_case_out(c, r))), c->spec.up, 1 << r,
+                             layer_case_out(c, r));
+        for (size_t i = 0; i < count; i++) {
+            const int k = channel_of(i, full);
+            const double scale = (gamma ? gamma[k] : 1) / sqrt(variance[r][k] + c->spec.eps);
+            const double shift = beta ? beta[k] : 0;
+            y[i] += alpha[r] * (scale * (upsampled[i] - mean[r][k]) + shift);
+            gauge[i] += alpha[r] * (fabs(scale) * (size[i] + fabs(mean[r][k])) + fabs(shift));
+        }
+    }
+    const int interpolation = c->spec.up == UPSAMPLE_BILINEAR ? 8 : 0;
+    CK_WITHIN(compare_rounded(c->output, y, gauge, count), roundings(c->spec.levels + 3 + interpolation),
+              "y");
+}
+
+void layer_check_forward(const LayerCase *c)
+{
+    double alpha[MAX_LEVELS], softmax[MAX_LEVELS];
+    const double *mean[MAX_LEVELS] = {0}, *variance[MAX_LEVELS] = {0};
+    for (int r = 0; r < c->spec.levels; r++) {
+        if (!level_kept(c->spec.kept, r))
+            continue;
+        check_pooled(c, r);
+        check_activation(c, r);
+        check_statistics(c, r);
+        mean[r] = layer_case_stage(c, STAGE_MEAN, r);
+        variance[r] = layer_case_stage(c, STAGE_VARIANCE, r);
+    }
+    c->engine->layer_alpha(c->layer, alpha);
+    ref_softmax_forward(softmax, c->logits, c->spec.kept, c->spec.levels);
+    CK_WITHIN(compare_rounded(alpha, softmax, softmax, c->spec.levels), roundings(2), "alpha");
+    layer_check_mixed(c, mean, variance);
+}
+
+/* Sums of one level that dconv, dgamma, dbeta and dalpha need, and their gauges; zhat = (z - mean) scale. */
+typedef struct {
+    double *dsum, *gauge_dsum;  /* U^T dy (N,K,H/2^r,W/2^r) */
+    double *sum, *sum_zhat;     /* over batch and map, (K): of dsum, of dsum zhat */
+    double *gauge, *gauge_zhat; /* the same over absolute values, |zhat| <= (|z| + |mean|) scale */
+    double *z, *mean, *variance;
+    double roundings; /* that dsum has seen */
+} LevelSums;
+
+static LevelSums level_sums(const LayerCase *c, int r)
+{
+    const Shape s = layer_case_out(c, r);
+    const size_t count = shape_count(s), full = shape_count(layer_case_out(c, 0));
+    LevelSums l = {zeros(count), zeros(count), zeros(s.c), zeros(s.c), zeros(s.c),
+                   zeros(s.c),   NULL,         NULL,       NULL,       0};
+    l.z = layer_case_stage(c, STAGE_ACTIVATION, r);
+    l.mean = layer_case_stage(c, STAGE_MEAN, r);
+    l.variance = layer_case_stage(c, STAGE_VARIANCE, r);
+    l.roundings = c->spec.up == UPSAMPLE_NEAREST ? 4 * r : r == 0 ? 0 : 4 * (1 << 2 * r) + 4;
+    ref_upsample_backward(l.dsum, c->cotangent, c->spec.up, 1 << r, s);
+    ref_upsample_backward(l.gauge_dsum, absolute(c->cotangent, full), c->spec.up, 1 << r, s);
+    for (size_t i = 0; i < count; i++) {
+        const int k = channel_of(i, s);
+        const double scale = 1 / sqrt(l.variance[k] + c->spec.eps);
+        l.sum[k] += l.dsum[i];
+        l.sum_zhat[k] += l.dsum[i] * (l.z[i] - l.mean[k]) * scale;
+        l.gauge[k] += l.gauge_dsum[i];
+        l.gauge_zhat[k] += l.gauge_dsum[i] * (fabs(l.z[i]) + fabs(l.mean[k])) * scale;
+    }
+    return l;
+}
+
+static void check_dconv(const LayerCase *c, const LevelSums *l, double alpha, int r)
+{
+    const Shape s = layer_case_out(c, r);
+    const size_t count = shape_count(s);
+    const double m = (double)s.n * s.h * s.w, *gamma = layer_case_gamma(c, r);
+    double *dconv = zeros(count), *gauge = zeros(count);
+    for (size_t i = 0; i < count; i++) {
+        const int k = channel_of(i, s);
+        const double scale = 1 / sqrt(l->variance[k] + c->spec.eps),
+                     share = alpha * (gamma ? gamma[k] : 1) * scale;
+        const double zhat = (l->z[i] - l->mean[k]) * scale;
+        if (l->z[i] > 0)
+            dconv[i] = share * (l->dsum[i] - l->sum[k] / m - zhat * l->sum_zhat[k] / m);
+        gauge[i] = fabs(share) * (l->gauge_dsum[i] + l->gauge[k] / m +
+                                  (l->z[i] + fabs(l->mean[k])) * scale * l->gauge_zhat[k] / m);
+    }
+    CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_DCONV, r), dconv, gauge, count),
+              roundings(5 + l->roundings + m * 0x1p-27), "dconv");
+}
+
+static double *copy_of(const double *x, size_t count)
+{
+    double *y = doubles(count);
+    memcpy(y, x, count * sizeof *y);
+    return y;
+}
+
+void layer_check_backward(const LayerCase *c, const double *dx, const double *dfilters, const double *dlogits)
+{
+    const int channels = c->spec.channels_out;
+    const size_t inputs = shape_count(layer_case_in(c, 0));
+    double alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, gauge_alpha[MAX_LEVELS] = {0}, terms = 0, most = 0,
+                              mean = 0;
+    double *sum_filters = copy_of(c->dfilters, c->filters_count);
+    double *gauge_filters = absolute(c->dfilters, c->filters_count),
+           *weights = absolute(c->filters, c->filters_count);
+    double *sum_x = zeros(inputs), *gauge_x = zeros(inputs), *da = copy_of(c->dlogits, c->logits_count);
+    double *gauge_a = absolute(da, c->logits_count);
+    c->engine->layer_alpha(c->layer, alpha);
+    for (int r = 0; r < c->spec.levels; r++) {
+        if (!level_kept(c->spec.kept, r))
+            continue;
+        const LevelSums l = level_sums(c, r);
+        const Conv2dShape block = layer_case_block(c, r);
+        const Shape in = conv2d_input(block), out = conv2d_output(block);
+        const double *gamma = layer_case_gamma(c, r), *beta = layer_case_beta(c, r);
+        check_dconv(c, &l, alpha[r], r);
+
+        double *dconv = layer_case_stage(c, STAGE_DCONV, r), *pooled = layer_case_stage(c, STAGE_POOLED, r);
+        double *size = absolute(dconv, shape_count(out)), *dpooled = zeros(shape_count(in));
+        double *gauge_pooled = zeros(shape_count(in));
+        const size_t b = layer_weights_count(&c->spec), g = layer_gamma_at(&c->spec, r);
+        ref_conv2d_backward_weights(sum_filters, c->spec.bias ? sum_filters + b : NULL, dconv, pooled, block);
+        ref_conv2d_backward_weights(gauge_filters, c->spec.bias ? gauge_filters + b : NULL, size,
+                                    absolute(pooled, shape_count(in)), block);
+        ref_conv2d_backward_data(dpooled, dconv, c->filters, block);
+        ref_conv2d_backward_data(gauge_pooled, size, weights, block);
+        ref_pool_backward(sum_x, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+        ref_pool_backward(gauge_x, gauge_pooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+        for (int k = 0; k < channels; k++) {
+            dalpha[r] += (gamma ? gamma[k] : 1) * l.sum_zhat[k] + (beta ? beta[k] : 0) * l.sum[k];
+            gauge_alpha[r] +=
+                (gamma ? fabs(gamma[k]) : 1) * l.gauge_zhat[k] + (beta ? fabs(beta[k]) : 0) * l.gauge[k];
+            if (!gamma)
+                continue;
+            sum_filters[g + k] += alpha[r] * l.sum_zhat[k];
+            sum_filters[g + channels + k] += alpha[r] * l.sum[k];
+            gauge_filters[g + k] += alpha[r] * l.gauge_zhat[k];
+            gauge_filters[g + channels + k] += alpha[r] * l.gauge[k];
+        }
+        const double m = (double)out.n * out.h * out.w;
+        terms += m + lanes_groups(out.n) + 3;
+        most = fmax(most, l.roundings + m * 0x1p-27);
+        mean += alpha[r] * gauge_alpha[r];
+    }
+    CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, c->filters_count),
+              roundings(terms + most), "dfilters");
+    if (dx)
+        CK_WITHIN(compare_rounded(dx, sum_x, gauge_x, inputs),
+                  roundings(9 * channels + 2 + 3 * c->spec.levels), "dx");
+    ref_softmax_backward(da, dalpha, alpha, c->spec.kept, c->spec.levels);
+    for (int r = 0; r < c->spec.levels; r++)
+        gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);
+    CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), roundings(3 + most), "dlogits");
+}

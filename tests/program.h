@@ -1,0 +1,32 @@
+/* Running the built programs as a user does, on a small data set of the test's own. */
+#ifndef NOPOOL_TESTS_PROGRAM_H
+#define NOPOOL_TESTS_PROGRAM_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* A fresh folder for the test that runs, without a '/' at its end, and its removal. */
+extern char program_folder[64];
+void program_setup(void);
+void program_teardown(void);
+
+/* Writes folder/data in CIFAR-10 layout: 5 training files of 40 images, a test file of 50; class k is a
+ * bright band at row 3 k, so that a network can learn it. */
+void program_write_data(void);
+
+/* Runs a program of the build with arguments from a format, split at blanks; "%" in the format is printf's.
+ * Returns its exit status, -1 if a signal ended it; what it printed (both streams) is in program_output. */
+extern char program_output[65536];
+int program_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, not waited for. */
+pid_t program_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Fails the test unless the last run printed one line that begins with the program's name and contains the
+ * word. */
+void program_expects_one_line(const char *program, const char *word);
+
+/* A file of the test's folder, whole; the caller's to free. NULL if it is not there. */
+char *program_file(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

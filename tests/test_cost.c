@@ -1,0 +1,95 @@
+/* The cost model against numbers worked out by hand, and the paper's claims about cost. */
+#include "../experiments/cost.h"
+#include "../experiments/plan.h"
+#include "suites.h"
+
+static NetworkSpec network(int pooling, int layers, int channels, int levels)
+{
+    Options o;
+    NetworkSpec s;
+    Error error;
+    options_default(&o);
+    o.pooling = pooling;
+    o.layers = layers;
+    o.channels = channels;
+    o.levels = levels;
+    snprintf(o.stages, sizeof o.stages, "3,3,2,2");
+    ck_assert_msg(plan_network(&s, &o, &error), "%s", error.text);
+    return s;
+}
+
+static double gigamacs(NetworkSpec s)
+{
+    return network_cost(&s).macs / 1e9;
+}
+
+START_TEST(test_cost_of_the_papers_networks)
+{
+    const NetworkSpec none = network(POOLING_NONE, 10, 64, 1), five = network(POOLING_LEARNED, 10, 64, 5);
+    ck_assert_uint_eq(network_cost(&none).weights, 302400);
+    ck_assert_uint_eq(network_cost(&none).parameters, 302986);
+    ck_assert_uint_eq(network_cost(&five).weights, 302400);
+    ck_assert_double_eq(network_cost(&none).macs, 302400.0 * 1024);
+    ck_assert_double_eq_tol(gigamacs(none), 0.3097, 5e-5);
+    ck_assert_double_eq_tol(gigamacs(five), 0.4125, 5e-5);
+    ck_assert_double_eq_tol(gigamacs(network(POOLING_UNIFORM, 10, 64, 5)), 0.4125, 5e-5);
+    ck_assert_double_eq_tol(gigamacs(network(POOLING_PREDEFINED, 10, 64, 1)), 0.1110, 5e-5);
+    const NetworkSpec wide = network(POOLING_LEARNED, 8, 128, 5);
+    ck_assert_uint_eq(network_cost(&wide).weights, 899712);
+    ck_assert_double_eq_tol(gigamacs(wide), 1.2272, 5e-5);
+}
+END_TEST
+
+/* Section 3.2 says less than twice the cost of one resolution; it is less than 4/3. */
+START_TEST(test_cost_of_levels_stays_under_four_thirds)
+{
+    const double one = gigamacs(network(POOLING_NONE, 10, 64, 1));
+    double before = one;
+    for (int levels = 2; levels <= 6; levels++) {
+        const double cost = gigamacs(network(POOLING_LEARNED, 10, 64, levels));
+        ck_assert_double_gt(cost, before);
+        ck_assert_double_lt(cost, 4.0 / 3 * one);
+        before = cost;
+    }
+}
+END_TEST
+
+START_TEST(test_cost_adds_up_over_layers_and_levels)
+{
+    NetworkSpec s = network(POOLING_LEARNED, 10, 16, 5);
+    s.kept[3] = 1u << 2;
+    s.kept[9] = 5;
+    const Cost cost = network_cost(&s);
+    double sum = 0;
+    for (int l = 0; l < s.layers; l++)
+        for (int r = 0; r < MAX_LEVELS; r++)
+            sum += cost.level_macs[l][r];
+    ck_assert_double_eq(sum, cost.macs);
+    ck_assert_double_eq(cost.level_macs[3][2], 8.0 * 8 * 9 * 16 * 16);
+    ck_assert_double_eq(cost.level_macs[3][0], 0);
+    ck_assert_double_eq(cost.level_macs[9][2], 8.0 * 8 * 9 * 16 * 10);
+}
+END_TEST
+
+START_TEST(test_cost_of_the_linear_head)
+{
+    NetworkSpec s = network(POOLING_NONE, 10, 64, 1);
+    s.linear_head = true;
+    s.affine = true;
+    const Cost cost = network_cost(&s);
+    ck_assert_uint_eq(cost.weights, 9 * 3 * 64 + 9 * 9 * 64 * 64 + 640);
+    ck_assert_uint_eq(cost.parameters, cost.weights + 10 * 64 + 10 * 2 * 64 + 10);
+}
+END_TEST
+
+Suite *cost_suite(void)
+{
+    Suite *suite = suite_create("cost");
+    TCase *tcase = tcase_create("by hand");
+    tcase_add_test(tcase, test_cost_of_the_papers_networks);
+    tcase_add_test(tcase, test_cost_of_levels_stays_under_four_thirds);
+    tcase_add_test(tcase, test_cost_adds_up_over_layers_and_levels);
+    tcase_add_test(tcase, test_cost_of_the_linear_head);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

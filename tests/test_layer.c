@@ -1,0 +1,119 @@
+/* The multi-resolution layer of the fast engines against ref, over a table of layers, in every instruction
+ * set. */
+#include "../ref/batchnorm.h"
+#include "lanes.h"
+#include "layer_check.h"
+#include "suites.h"
+
+enum { ALL = WANT_FILTERS | WANT_LOGITS };
+
+/* The case of loop index i; false if this CPU lacks the set. */
+static bool start(LayerCase *c, int i)
+{
+    const F32 *f32 = loop_set(i, layer_rows);
+    if (f32)
+        layer_case_make(c, f32->engine, layer_table[i % layer_rows]);
+    return f32 != NULL;
+}
+
+START_TEST(test_layer_forward_matches_ref)
+{
+    LayerCase c;
+    if (!start(&c, _i))
+        return;
+    layer_case_forward(&c, PASS_FILTERS);
+    layer_check_forward(&c);
+    layer_case_free(&c);
+}
+END_TEST
+
+/* Tracked statistics after two steps of the filters, with a step of the logits between them that must not
+ * count. */
+START_TEST(test_layer_tracks_statistics_of_filter_steps)
+{
+    LayerCase c;
+    if (!start(&c, _i))
+        return;
+    const int channels = c.spec.channels_out;
+    double *expected = zeros(c.statistics_count);
+    const double *mean[MAX_LEVELS] = {0}, *variance[MAX_LEVELS] = {0};
+    for (int pass = 0; pass < 3; pass++) {
+        layer_case_forward(&c, pass == 1 ? PASS_LOGITS : PASS_FILTERS);
+        for (int r = 0; pass != 1 && r < c.spec.levels; r++)
+            if (level_kept(c.spec.kept, r)) {
+                double *at = expected + layer_statistics_at(&c.spec, r);
+                ref_batchnorm_track(at, at + channels, at + 2 * channels, layer_case_stage(&c, STAGE_MEAN, r),
+                                    layer_case_stage(&c, STAGE_VARIANCE, r), c.spec.momentum,
+                                    layer_case_out(&c, r));
+            }
+    }
+    /* Six updates at most (shared statistics of three levels, twice), each rounding the old value and the
+     * new. */
+    double *got = layer_case_vector(&c, c.at.statistics, c.statistics_count);
+    CK_WITHIN(compare_rounded(got, expected, expected, c.statistics_count), roundings(6 * 3),
+              "tracked statistics");
+
+    layer_case_forward(&c, PASS_INFERENCE);
+    for (int r = 0; r < c.spec.levels; r++) {
+        const double *at = got + layer_statistics_at(&c.spec, r);
+        double *m = doubles(channels), *v = doubles(channels);
+        ref_batchnorm_tracked(m, v, at, at + channels, at[2 * channels], channels);
+        mean[r] = m;
+        variance[r] = v;
+    }
+    layer_check_mixed(&c, mean, variance);
+    double *after = layer_case_vector(&c, c.at.statistics, c.statistics_count);
+    CK_WITHIN(compare_exact_double(after, got, c.statistics_count), 0,
+              "inference changed tracked statistics");
+    layer_case_free(&c);
+}
+END_TEST
+
+START_TEST(test_layer_backward_matches_ref)
+{
+    LayerCase c;
+    if (!start(&c, _i))
+        return;
+    double *dx = doubles(shape_count(layer_case_in(&c, 0)));
+    layer_case_forward(&c, PASS_FILTERS);
+    layer_case_backward(&c, ALL);
+    c.engine->tensor_export(dx, c.dx);
+    layer_check_backward(&c, dx, layer_case_vector(&c, c.at.dfilters, c.filters_count),
+                         layer_case_vector(&c, c.at.dlogits, c.logits_count));
+    layer_case_free(&c);
+}
+END_TEST
+
+/* A step of one kind leaves the other's gradient alone, and dx may be left out. */
+START_TEST(test_layer_backward_computes_what_is_wanted)
+{
+    LayerCase c;
+    if (!start(&c, _i))
+        return;
+    layer_case_forward(&c, PASS_LOGITS);
+    layer_case_backward(&c, WANT_LOGITS);
+    CK_WITHIN(compare_exact_double(layer_case_vector(&c, c.at.dfilters, c.filters_count), c.dfilters,
+                                   c.filters_count),
+              0, "dfilters of an alpha step");
+    double *da = layer_case_vector(&c, c.at.dlogits, c.logits_count);
+    c.engine->tensor_import(c.dy, as_floats(c.cotangent, shape_count(layer_case_out(&c, 0))), c.n);
+    c.engine->layer_backward(c.layer, NULL, c.dy, WANT_FILTERS);
+    CK_WITHIN(compare_exact_double(layer_case_vector(&c, c.at.dlogits, c.logits_count), da, c.logits_count),
+              0, "dlogits of a step of the filters");
+    layer_case_free(&c);
+}
+END_TEST
+
+Suite *layer_suite(void)
+{
+    Suite *suite = suite_create("layer");
+    TCase *tcase = tcase_create("against ref");
+    tcase_add_checked_fixture(tcase, NULL, arrays_free);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, test_layer_forward_matches_ref, 0, 3 * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_tracks_statistics_of_filter_steps, 0, 3 * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_backward_matches_ref, 0, 3 * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_backward_computes_what_is_wanted, 0, 3 * layer_rows);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,263 @@
+/* Bad input to train, evaluate and table: one line that says what, where and what to do; exit status 1;
+ * nothing left half-written. build/kernel has a suite of its own. */
+#include "../experiments/files.h"
+#include "program.h"
+#include "suites.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SMALL                                                                                             \
+    "--layers=2 --channels=2 --levels=2 --images-a=100 --images-b=50 --images-test=20 --images-epoch=20 " \
+    "--batch=20 "                                                                                         \
+    "--epochs=1"
+
+static int train(const char *more)
+{
+    return program_run("train --run=%s/run --data=%s/data " SMALL " %s", program_folder, program_folder,
+                       more);
+}
+
+static void expect_no_run(void)
+{
+    struct stat status;
+    char path[128];
+    snprintf(path, sizeof path, "%s/run", program_folder);
+    ck_assert_msg(stat(path, &status) != 0, "a refused run left its folder");
+}
+
+static const struct {
+    const char *options, *word;
+} refused[] = {
+    {"--colour=red", "there is no option --colour"},
+    {"--layers=many", "whole number"},
+    {"--layers", "no value"},
+    {"layers=3", "is no option"},
+    {"--kernels=gpu", "ref|f32"},
+    {"--threads=-2", "--threads"},
+    {"--levels=7", "does not divide"},
+    {"--pooling=predefined --stages=1,2", "--stages"},
+    {"--batch=60", "a batch of 60"},
+    {"--images-a=190", "190 + 50"},
+    {"--images-test=51", "51"},
+    {"--data=nowhere", "nowhere"},
+    {"--data=/nonexistent/folder", "/nonexistent/folder"},
+    {"--prune-from=nobody", "nobody"},
+    {"--run=", "--run"},
+};
+enum { REFUSED = sizeof refused / sizeof *refused };
+
+START_TEST(test_train_refuses)
+{
+    ck_assert_int_eq(train(refused[_i].options), 1);
+    program_expects_one_line("train: ", refused[_i].word);
+    expect_no_run();
+}
+END_TEST
+
+START_TEST(test_train_without_arguments_says_what_is_missing)
+{
+    ck_assert_int_eq(program_run("train"), 1);
+    program_expects_one_line("train: ", "--run");
+    ck_assert_int_eq(program_run("train --help"), 0);
+    ck_assert_ptr_nonnull(strstr(program_output, "--weight-decay="));
+    ck_assert_ptr_nonnull(strstr(program_output, "--stages="));
+}
+END_TEST
+
+START_TEST(test_train_refuses_a_folder_of_other_options)
+{
+    ck_assert_msg(train("") == 0, "%s", program_output);
+    char *before = program_file("run/result.tsv");
+    ck_assert_int_eq(train("--lr=0.05"), 1);
+    program_expects_one_line("train: ", "--lr=0.1, not 0.05");
+    char *after = program_file("run/result.tsv");
+    ck_assert_str_eq(before, after);
+    free(before);
+    free(after);
+}
+END_TEST
+
+START_TEST(test_train_refuses_other_data_in_the_same_folder)
+{
+    ck_assert_int_eq(train(""), 0);
+    char path[128];
+    snprintf(path, sizeof path, "%s/data/test_batch.bin", program_folder);
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, 100, SEEK_SET);
+    fputc(255, file);
+    fclose(file);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "other data");
+}
+END_TEST
+
+/* Data files: what is done to test_batch.bin, and the word that the sentence must have. */
+static void spoil(int how)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/data/test_batch.bin", program_folder);
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    if (how == 1)
+        ck_assert_int_eq(ftruncate(fileno(file), 3073 * 20 + 5), 0);
+    if (how == 2) {
+        fseek(file, 0, SEEK_END);
+        fputc(0, file);
+    }
+    if (how == 3) {
+        fseek(file, 3073 * 7, SEEK_SET);
+        fputc(10, file);
+    }
+    if (how == 4)
+        ck_assert_int_eq(ftruncate(fileno(file), 0), 0);
+    fclose(file);
+    if (how == 0)
+        remove(path);
+}
+
+START_TEST(test_train_refuses_bad_data_files)
+{
+    spoil(_i);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "test_batch.bin");
+    expect_no_run();
+}
+END_TEST
+
+START_TEST(test_train_refuses_an_unwritable_folder)
+{
+    ck_assert_int_eq(program_run("train --run=%s/data/test_batch.bin/run --data=%s/data " SMALL,
+                                 program_folder, program_folder),
+                     1);
+    program_expects_one_line("train: ", "test_batch.bin/run");
+}
+END_TEST
+
+/* A full disk: no file may grow beyond 2,000 bytes, so the checkpoint cannot be written. */
+START_TEST(test_train_survives_a_full_disk)
+{
+    const struct rlimit small = {2000, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN); /* write() then fails, as on a full disk */
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const int status = train("");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+    ck_assert_int_eq(status, 1);
+    char *checkpoint = program_file("run/checkpoint.h5"), *result = program_file("run/result.tsv");
+    ck_assert_ptr_null(checkpoint);
+    ck_assert_ptr_null(result);
+    ck_assert_ptr_nonnull(strstr(program_output, "checkpoint"));
+    ck_assert_msg(train("") == 0, "does not continue: %s", program_output);
+}
+END_TEST
+
+/* A checkpoint that was damaged is told from its SHA-256, before anything reads it. */
+START_TEST(test_evaluate_refuses_a_damaged_checkpoint)
+{
+    char path[128];
+    ck_assert_int_eq(train(""), 0);
+    snprintf(path, sizeof path, "%s/run/checkpoint.h5", program_folder);
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, 3000, SEEK_SET);
+    const int byte = fgetc(file);
+    fseek(file, 3000, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "checkpoint");
+}
+END_TEST
+
+START_TEST(test_evaluate_refuses)
+{
+    ck_assert_int_eq(program_run("evaluate"), 2);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "config.tsv");
+    ck_assert_int_eq(train(""), 0);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/none.bin", program_folder, program_folder), 1);
+    program_expects_one_line("evaluate: ", "none.bin");
+    spoil(3);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "test_batch.bin");
+}
+END_TEST
+
+static void write_text(const char *name, const char *text)
+{
+    char path[128];
+    Error error;
+    snprintf(path, sizeof path, "%s/%s", program_folder, name);
+    ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
+}
+
+START_TEST(test_table_prints_runs_beside_the_paper)
+{
+    ck_assert_int_eq(train(""), 0);
+    write_text("expected.tsv", "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\n");
+    ck_assert_msg(
+        program_run("table --title=T --budget=b --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                    program_folder, program_folder, program_folder) == 0,
+        "%s", program_output);
+    ck_assert_ptr_nonnull(strstr(program_output, "Our Model"));
+    ck_assert_ptr_nonnull(strstr(program_output, "92.5"));
+    ck_assert_ptr_nonnull(strstr(program_output, "instead of 400 epochs"));
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(tsv);
+    ck_assert_ptr_nonnull(strstr(tsv, "\nours\tOur Model\t92.5\t"));
+    free(tsv);
+}
+END_TEST
+
+START_TEST(test_table_refuses)
+{
+    ck_assert_int_eq(program_run("table"), 2);
+    write_text("expected.tsv",
+               "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\nnone\tNone\t87.3\t0.31\n");
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "config.tsv");
+    ck_assert_int_eq(train(""), 0);
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "row none has 0 runs");
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv theirs=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "theirs");
+    char *out = program_file("out.tsv");
+    ck_assert_ptr_null(out);
+}
+END_TEST
+
+Suite *programs_suite(void)
+{
+    Suite *suite = suite_create("programs");
+    TCase *tcase = tcase_create("bad input");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, program_write_data, NULL);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, test_train_refuses, 0, REFUSED);
+    tcase_add_test(tcase, test_train_without_arguments_says_what_is_missing);
+    tcase_add_test(tcase, test_train_refuses_a_folder_of_other_options);
+    tcase_add_test(tcase, test_train_refuses_other_data_in_the_same_folder);
+    tcase_add_loop_test(tcase, test_train_refuses_bad_data_files, 0, 5);
+    tcase_add_test(tcase, test_train_refuses_an_unwritable_folder);
+    tcase_add_test(tcase, test_train_survives_a_full_disk);
+    tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
+    tcase_add_test(tcase, test_evaluate_refuses);
+    tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
+    tcase_add_test(tcase, test_table_refuses);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,185 @@
+/* A run from start to end, by build/train: learning, determinism, continuing after a kill, pruning,
+ * evaluation. */
+#include "../experiments/files.h"
+#include "../experiments/result.h"
+#include "program.h"
+#include "suites.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Small enough for a second, large enough for partial groups: 150 + 50 images, batches of 24. */
+#define SMALL                                                                                          \
+    "--data=%s/data --layers=3 --channels=4 --levels=3 --images-a=150 --images-b=50 --images-test=50 " \
+    "--images-epoch=30 "                                                                               \
+    "--batch=24 --lr=0.05"
+
+/* What must not depend on how a run went. */
+static const char *const deterministic[] = {"config.tsv", "log.tsv", "alpha.tsv", "result.tsv"};
+
+static void expect_same(const char *a, const char *b)
+{
+    for (int i = 0; i < 4; i++) {
+        char *left = program_file("%s/%s", a, deterministic[i]),
+             *right = program_file("%s/%s", b, deterministic[i]);
+        ck_assert_msg(left && right, "%s is missing in %s or %s", deterministic[i], a, b);
+        ck_assert_msg(strcmp(left, right) == 0, "%s differs:\n%s\n%s", deterministic[i], left, right);
+        free(left);
+        free(right);
+    }
+}
+
+static double result_number(const char *run, const char *name)
+{
+    char value[64], *result = program_file("%s/result.tsv", run);
+    ck_assert_ptr_nonnull(result);
+    ck_assert_msg(result_value(value, sizeof value, result, name), "no %s in %s", name, result);
+    free(result);
+    return atof(value);
+}
+
+static int train(const char *run, const char *more)
+{
+    return program_run("train --run=%s/%s " SMALL " %s", program_folder, run, program_folder, more);
+}
+
+START_TEST(test_training_learns)
+{
+    ck_assert_msg(train("run", "--epochs=12 --augment=no") == 0, "%s", program_output);
+    ck_assert_double_gt(result_number("run", "accuracy"), 60); /* of ten classes */
+    ck_assert_double_eq(result_number("run", "epochs"), 12);
+    ck_assert_double_eq(result_number("run", "test_images"), 50);
+    char *alpha = program_file("run/alpha.tsv");
+    ck_assert_ptr_nonnull(strstr(alpha, "\n12\t3\t"));
+    free(alpha);
+    ck_assert_int_eq(train("run", "--epochs=12 --augment=no"), 0);
+    ck_assert_ptr_nonnull(strstr(program_output, "finished already"));
+}
+END_TEST
+
+START_TEST(test_training_is_the_same_at_any_number_of_threads)
+{
+    ck_assert_int_eq(train("one", "--epochs=2 --threads=1"), 0);
+    ck_assert_int_eq(train("two", "--epochs=2 --threads=2"), 0);
+    ck_assert_int_eq(train("three", "--epochs=2 --threads=3"), 0);
+    expect_same("one", "two");
+    expect_same("one", "three");
+    ck_assert_int_eq(train("seed", "--epochs=2 --seed=2"), 0);
+    char *a = program_file("one/log.tsv"), *b = program_file("seed/log.tsv");
+    ck_assert_str_ne(a, b);
+    free(a);
+    free(b);
+}
+END_TEST
+
+static void sleep_milliseconds(long milliseconds)
+{
+    const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* Kills the run again and again, whenever it has got one epoch further, until it ends by itself. */
+START_TEST(test_training_continues_after_kills)
+{
+    const char *options = "--epochs=6 --order=logits-first --norm=shared --affine=yes";
+    int status, kills = 0;
+    ck_assert_int_eq(train("whole", options), 0);
+    for (bool done = false; !done;) {
+        const pid_t child =
+            program_start("train --run=%s/killed " SMALL " %s", program_folder, program_folder, options);
+        char *before = program_file("killed/log.tsv");
+        for (int i = 0; !done && i < 2000; i++) {
+            done = waitpid(child, &status, WNOHANG) == child;
+            char *now = program_file("killed/log.tsv");
+            const bool further = now && (!before || strcmp(now, before) != 0);
+            free(now);
+            if (further || done)
+                break;
+            sleep_milliseconds(5);
+        }
+        free(before);
+        if (!done) {
+            kill(child, SIGKILL);
+            ck_assert_int_eq(waitpid(child, &status, 0), child);
+            done = WIFEXITED(status); /* it was quicker */
+            kills += !done;
+        }
+        ck_assert_int_lt(kills, 50);
+    }
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert_int_gt(kills, 0);
+    expect_same("whole", "killed");
+}
+END_TEST
+
+START_TEST(test_training_prunes)
+{
+    ck_assert_int_eq(train("ours", "--epochs=4"), 0);
+    ck_assert_msg(train("one-res", "--epochs=4 --prune-from=ours --prune-threshold=1") == 0, "%s",
+                  program_output);
+    ck_assert_double_eq(result_number("one-res", "epochs"), 1);
+    ck_assert_double_eq(result_number("one-res", "total_epochs"), 5);
+    ck_assert_double_lt(result_number("one-res", "macs"), result_number("ours", "macs"));
+    char *alpha = program_file("one-res/alpha.tsv");
+    for (const char *line = strchr(alpha, '\n') + 1; *line && *line != '\n'; line = strchr(line, '\n') + 1) {
+        double a[3];
+        ck_assert_int_eq(sscanf(line, "%*d %*d %lf %lf %lf", &a[0], &a[1], &a[2]), 3);
+        ck_assert_msg((a[0] == 1) + (a[1] == 1) + (a[2] == 1) == 1 && a[0] + a[1] + a[2] == 1,
+                      "not one level: %s", line);
+    }
+    free(alpha);
+    /* The source's options are the pruned run's defaults: --prune-from and --run are enough. */
+    ck_assert_msg(program_run("train --run=%s/short --prune-from=ours --prune-threshold=1", program_folder) ==
+                      0,
+                  "%s", program_output);
+    expect_same("one-res", "short");
+    ck_assert_int_eq(
+        train("scratch", "--epochs=4 --prune-from=ours --prune-threshold=0.34 --prune-start=scratch"), 0);
+    ck_assert_double_eq(result_number("scratch", "total_epochs"), 4);
+    ck_assert_int_eq(train("twice", "--epochs=4 --prune-from=one-res --prune-threshold=1"), 1);
+    program_expects_one_line("train", "has not learned its alphas");
+}
+END_TEST
+
+/* The last test accuracy of a run is that of build/evaluate on the same images. */
+START_TEST(test_evaluate_agrees_with_training)
+{
+    char accuracy[64];
+    ck_assert_int_eq(train("run", "--epochs=3"), 0);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     0);
+    snprintf(accuracy, sizeof accuracy, "accuracy\t%.4f\n", result_number("run", "accuracy"));
+    ck_assert_msg(strstr(program_output, accuracy) != NULL, "no %s in %s", accuracy, program_output);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/data_batch_1.bin %s/data/data_batch_2.bin",
+                                 program_folder, program_folder, program_folder),
+                     0);
+    ck_assert_ptr_nonnull(strstr(program_output, "images\t80\n"));
+}
+END_TEST
+
+START_TEST(test_training_with_ref_learns_the_same)
+{
+    ck_assert_int_eq(train("ref", "--epochs=1 --kernels=ref"), 0);
+    ck_assert_int_eq(train("f32", "--epochs=1 --kernels=f32"), 0);
+    ck_assert_double_eq_tol(result_number("ref", "train_loss"), result_number("f32", "train_loss"), 1e-4);
+}
+END_TEST
+
+Suite *training_suite(void)
+{
+    Suite *suite = suite_create("training");
+    TCase *tcase = tcase_create("runs");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, program_write_data, NULL);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, test_training_learns);
+    tcase_add_test(tcase, test_training_is_the_same_at_any_number_of_threads);
+    tcase_add_test(tcase, test_training_continues_after_kills);
+    tcase_add_test(tcase, test_training_prunes);
+    tcase_add_test(tcase, test_evaluate_agrees_with_training);
+    tcase_add_test(tcase, test_training_with_ref_learns_the_same);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
