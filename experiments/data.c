@@ -56,13 +56,6 @@ static bool join(char path[PATH_BYTES], const char *folder, const char *name, co
                 PATH_BYTES - 1);
 }
 
-static bool set_class_names(Dataset *d, const char *const names[CLASSES])
-{
-    for (int k = 0; k < CLASSES; k++)
-        snprintf(d->class_names[k], sizeof d->class_names[k], "%s", names[k]);
-    return true;
-}
-
 /* Ten lines, one a class; blank lines do not count (the official file ends with one). */
 static bool read_class_names(Dataset *d, const char *path, Error *error)
 {
@@ -244,35 +237,37 @@ static bool load_folder(Dataset *d, Files *files, const char *folder, Error *err
                 folder, cifar10_files[0], idx_files[0]);
 }
 
-/* Name and class names of what was read from a folder, now that its hash is known. */
-static bool identify(Dataset *d, const char *folder, Error *error)
+/* Class names of what was read, and the name of a set that only its hash tells. `names` is NULL for a folder.
+ */
+static bool identify(Dataset *d, const char *folder, const char *const *names, Error *error)
 {
-    char path[PATH_BYTES];
     if (strcmp(d->sha256, cifar10_jpeg75_sha256) == 0) {
         snprintf(d->name, sizeof d->name, "cifar10-jpeg75");
-        return set_class_names(d, cifar10_classes);
+        names = cifar10_classes;
     }
-    if (strcmp(d->name, "cifar10") == 0 && folder == cifar10_folder)
-        return set_class_names(d, cifar10_classes);
-    if (folder == fashion_mnist_folder)
-        return set_class_names(d, fashion_mnist_classes);
-    if (!join(path, folder, "batches.meta.txt", "", error))
+    char path[PATH_BYTES];
+    if (names == NULL && !join(path, folder, "batches.meta.txt", "", error))
         return false;
-    return file_exists(path) ? read_class_names(d, path, error) : set_class_names(d, digits);
+    if (names == NULL && file_exists(path))
+        return read_class_names(d, path, error);
+    for (int k = 0; k < CLASSES; k++)
+        snprintf(d->class_names[k], sizeof d->class_names[k], "%s", names != NULL ? names[k] : digits[k]);
+    return true;
 }
 
 static bool load(Dataset *d, const char *data, Error *error)
 {
     Files files = {0};
     const char *folder = data;
+    const char *const *names = NULL;
     bool ok;
     if (strcmp(data, "cifar10") == 0) {
         folder = cifar10_folder;
-        snprintf(d->name, sizeof d->name, "cifar10");
+        names = cifar10_classes;
         ok = load_cifar10(d, &files, folder, true, error);
     } else if (strcmp(data, "fashion-mnist") == 0) {
         folder = fashion_mnist_folder;
-        snprintf(d->name, sizeof d->name, "fashion-mnist");
+        names = fashion_mnist_classes;
         ok = load_idx(d, &files, folder, true, error);
     } else if (strchr(data, '/') != NULL) {
         ok = load_folder(d, &files, folder, error);
@@ -280,7 +275,9 @@ static bool load(Dataset *d, const char *data, Error *error)
         ok = fail(error, "data set '%.100s' is unknown; give cifar10, fashion-mnist or a folder (with a '/')",
                   data);
     }
-    return ok && hash_files(d->sha256, &files, error) && identify(d, folder, error);
+    if (names != NULL)
+        snprintf(d->name, sizeof d->name, "%s", data);
+    return ok && hash_files(d->sha256, &files, error) && identify(d, folder, names, error);
 }
 
 bool dataset_load(Dataset *d, const char *data, Error *error)

@@ -2,8 +2,9 @@
  * ref's as ref runs whose initial filters differ by one rounding (2^-24 relative) stay to each other, within
  * a factor of 10.
  *
- * Runs part where a ReLU or a maximum flips: a jump that then grows. So the spread at a step is the largest
- * up to it, over ref and all perturbed runs, and not less than one rounding of the loss itself. On real
+ * Runs part where a ReLU or a maximum flips: a rare jump, at a step that is chance, which then grows. So the
+ * largest distance over all steps is held against the largest spread over all steps; the first step of either
+ * kind, before any jump, also by itself. The spread is not less than one rounding of the loss. On real
  * images, with the network of the smoke budget; NOPOOL_SLOW=1 (make check-slow) takes all its levels and
  * steps, otherwise it is three levels and two steps. */
 #include "../experiments/batch.h"
@@ -93,11 +94,14 @@ START_TEST(test_training_of_f32_agrees_with_ref)
     for (int set = 0; set < f32_set_count(); set++) {
         const F32 *f32 = f32_set(set);
         train(got, steps, f32->engine, &data, 0);
+        double distance = 0;
         most = 0;
         for (int t = 0; t < 2 * steps; t++) {
             most = fmax(most, fmax(high[t] - low[t], 0x1p-24 * ref[t]));
-            ck_assert_msg(fabs(got[t] - ref[t]) <= 10 * most, "%s, step %d: loss %.9g, ref %.9g, spread %g",
-                          f32->instruction_set, t / 2, got[t], ref[t], most);
+            distance = fmax(distance, fabs(got[t] - ref[t]));
+            if (t < 2 || t == 2 * steps - 1)
+                ck_assert_msg(distance <= 10 * most, "%s, up to step %d: distance %g from ref, spread %g",
+                              f32->instruction_set, t / 2, distance, most);
         }
     }
     dataset_free(&data);
