@@ -35,7 +35,7 @@ PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
 PKG_LIBS     = $$(pkg-config --libs $(PACKAGES))
 PACKAGES    := hdf5 gsl zlib libcrypto
 
-PROGRAMS    := train evaluate kernel table
+PROGRAMS    := train evaluate kernel table bench
 REF_SRC     := $(wildcard ref/*.c)
 FAST_SRC    := $(filter-out fast/dispatch.c,$(wildcard fast/*.c))
 # A program is experiments/NAME.c, or experiments/NAME/NAME.c with its own parts beside it.
@@ -49,7 +49,12 @@ HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
 
-.PHONY: all check check-slow check-sanitize check-torch setup data clean superclean help FORCE
+# oneDNN, for build/bench to compare with, where libdnnl-dev is installed.
+ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
+$(BUILD)/experiments/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
+$(BUILD)/bench: LIBS = $(ONEDNN)
+
+.PHONY: all check check-slow check-sanitize check-torch bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -105,7 +110,7 @@ $(BUILD)/libnopool.a: $(LIB_OBJ)
 define program_rule
 $(BUILD)/$(notdir $(1)): $(BUILD)/$(1).o $(BUILD)/libnopool.a
 	$$(call say,LD )
-	$$(Q)$$(CC) -fopenmp $$(EXTRA_FLAGS) -o $$@ $$^ $$(PKG_LIBS) -lm
+	$$(Q)$$(CC) -fopenmp $$(EXTRA_FLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(LIBS) -lm
 endef
 $(foreach main,$(MAINS),$(eval $(call program_rule,$(main:.c=))))
 
@@ -126,6 +131,10 @@ check-slow: $(BUILD)/check all
 check-sanitize:
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 $(MAKE) BUILD=build-sanitize \
 		EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# Kernels and steps against this machine's peaks and oneDNN; about 10 minutes, with nothing else running.
+bench: $(BUILD)/bench
+	@$(BUILD)/bench
 
 # Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py).
 check-torch: $(BUILD)/kernel

@@ -275,5 +275,6 @@ const F32 EXPAND_JOIN(f32, ISA) = {
     .cross_entropy_backward = F32(cross_entropy_backward),
     .sgd_step = F32(sgd_step),
     .adam_step = F32(adam_step),
+    .multiply_add_loop = F32(multiply_add_loop),
     .engine = &F32(engine),
 };

@@ -91,6 +91,10 @@ typedef struct F32 {
     void (*sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count);
     void (*adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam adam, size_t count);
 
+    /* The yardstick of build/bench: multiply-adds between registers; returns how many operations were made.
+     */
+    double (*multiply_add_loop)(long rounds);
+
     const Engine *engine; /* the engine made of these operations */
 } F32;
 

@@ -54,6 +54,8 @@ void F32(cross_entropy_backward)(float *dlogits, const float *logits, const int 
 void F32(sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count);
 void F32(adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam adam, size_t count);
 
+double F32(multiply_add_loop)(long rounds);
+
 extern const Engine F32(engine);
 
 #endif
