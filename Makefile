@@ -54,7 +54,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-sanitize check-torch bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mutants check-sanitize check-torch bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -126,6 +126,10 @@ check: $(BUILD)/check all
 # The long tests too: training agreement over 20 steps.
 check-slow: $(BUILD)/check all
 	$(CHECK_ENVIRONMENT) NOPOOL_SLOW=1 $(BUILD)/check
+
+# Every check can fail: breaks copies of the sources, and each break must be noticed (tests/mutants.tsv).
+check-mutants:
+	@bash tests/mutants.sh
 
 # Everything again under the address and undefined-behaviour sanitizers, in a build of its own.
 check-sanitize:
