@@ -14,24 +14,24 @@
 #include "operations.h"
 #include <math.h>
 
-enum { BLOCK = 4 };
+/* Channels at a time: their sums, HALVES registers each, two of them, stay in registers. */
+enum { BLOCK = VL == 16 ? 4 : 1 };
 
-/* Sums of a and of a b over the pixels and used lanes of one group, for `width` channels from c on. */
+/* Sums of a and of a b over the pixels and used lanes of one group, for `width` channels. */
 INLINE void group_sums(double *sum, double *product, const float *a, const float *b, Shape s, int group,
                        const int width)
 {
     VecDouble sums[BLOCK][HALVES] = {0}, products[BLOCK][HALVES] = {0};
     const size_t pixel_floats = (size_t)s.c * LANES;
-    for (int half = 0; half < HALVES; half++) {
-        const float *pa = a + half * HALF, *pb = b + half * HALF;
-        for (int pixel = 0; pixel < s.h * s.w; pixel++, pa += pixel_floats, pb += pixel_floats)
+    for (int pixel = 0; pixel < s.h * s.w; pixel++, a += pixel_floats, b += pixel_floats)
 #pragma GCC unroll 4
-            for (int i = 0; i < width; i++) {
-                const VecDouble va = load_double(pa + i * LANES);
+        for (int i = 0; i < width; i++)
+#pragma GCC unroll 8
+            for (int half = 0; half < HALVES; half++) {
+                const VecDouble va = load_double(a + i * LANES + half * HALF);
                 sums[i][half] += va;
-                products[i][half] += va * load_double(pb + i * LANES);
+                products[i][half] += va * load_double(b + i * LANES + half * HALF);
             }
-    }
     for (int i = 0; i < width; i++) {
         sum[i] = product[i] = 0;
         for (int lane = 0; lane < lanes_used(s.n, group); lane++) {
@@ -39,6 +39,19 @@ INLINE void group_sums(double *sum, double *product, const float *a, const float
             product[i] += products[i][lane / HALF][lane % HALF];
         }
     }
+}
+
+/* One block of channels of one group; where b is a, it is loaded once. */
+static void block_sums(double *sum, double *product, const float *a, const float *b, Shape s, int group,
+                       int width)
+{
+    if (width == BLOCK && a == b)
+        group_sums(sum, product, a, a, s, group, BLOCK);
+    else if (width == BLOCK)
+        group_sums(sum, product, a, b, s, group, BLOCK);
+    else
+        for (int i = 0; i < width; i++)
+            group_sums(sum + i, product + i, a + i * LANES, b + i * LANES, s, group, 1);
 }
 
 void F32(channel_sums)(double *sum, double *product, const float *a, const float *b, Shape s, double *scratch)
@@ -49,12 +62,8 @@ void F32(channel_sums)(double *sum, double *product, const float *a, const float
         for (int block = 0; block < blocks; block++) {
             const int c = block * BLOCK, width = s.c - c < BLOCK ? s.c - c : BLOCK;
             const size_t at = group * group_floats(s) + (size_t)c * LANES;
-            double *sums = scratch + (size_t)group * 2 * s.c + c, *products = sums + s.c;
-            if (width == BLOCK)
-                group_sums(sums, products, a + at, b + at, s, group, BLOCK);
-            else
-                for (int i = 0; i < width; i++)
-                    group_sums(sums + i, products + i, a + at + i * LANES, b + at + i * LANES, s, group, 1);
+            double *sums = scratch + (size_t)group * 2 * s.c + c;
+            block_sums(sums, sums + s.c, a + at, b + at, s, group, width);
         }
     for (int c = 0; c < s.c; c++) {
         sum[c] = product[c] = 0;

@@ -33,30 +33,49 @@ static int tile_filters(int left)
     return left >= FILTERS ? FILTERS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
+/* Where tile number `tile` of `filters` starts, and how wide it is: whole tiles, then 4, 2 and 1. */
+static int tile_start(int tile, int filters)
+{
+    int k = tile < filters / FILTERS ? tile * FILTERS : filters / FILTERS * FILTERS;
+    for (int i = filters / FILTERS; i < tile; i++)
+        k += tile_filters(filters - k);
+    return k;
+}
+
+/* At most three tiles are narrower than the others. */
+static int tile_count(int filters)
+{
+    return filters / FILTERS + 3;
+}
+
 /* Packs w (K,C,S,S) tile after tile, each as [tap][c][filter of the tile], so that a tile reads straight on.
  */
 static void pack_filters(float *packed, const float *w, int filters, int channels, int taps)
 {
-    for (int k = 0; k < filters;) {
-        const int width = tile_filters(filters - k);
-        for (int tap = 0; tap < taps; tap++)
+#pragma omp parallel for schedule(static)
+    for (int tile = 0; tile < tile_count(filters); tile++) {
+        const int k = tile_start(tile, filters), width = k < filters ? tile_filters(filters - k) : 0;
+        float *to = packed + (size_t)k * channels * taps;
+        for (int f = 0; f < width; f++)
             for (int c = 0; c < channels; c++)
-                for (int f = 0; f < width; f++)
-                    *packed++ = w[((size_t)(k + f) * channels + c) * taps + tap];
-        k += width;
+                for (int tap = 0; tap < taps; tap++)
+                    to[((size_t)tap * channels + c) * width + f] =
+                        w[((size_t)(k + f) * channels + c) * taps + tap];
     }
 }
 
 /* The same for backward data, where x and y change roles: filter c, channel k, taps in reverse. */
 static void pack_filters_flipped(float *packed, const float *w, int channels, int filters, int taps)
 {
-    for (int c = 0; c < channels;) {
-        const int width = tile_filters(channels - c);
-        for (int tap = taps - 1; tap >= 0; tap--)
-            for (int k = 0; k < filters; k++)
-                for (int f = 0; f < width; f++)
-                    *packed++ = w[((size_t)k * channels + c + f) * taps + tap];
-        c += width;
+#pragma omp parallel for schedule(static)
+    for (int tile = 0; tile < tile_count(channels); tile++) {
+        const int c = tile_start(tile, channels), width = c < channels ? tile_filters(channels - c) : 0;
+        float *to = packed + (size_t)c * filters * taps;
+        for (int k = 0; k < filters; k++)
+            for (int f = 0; f < width; f++)
+                for (int tap = 0; tap < taps; tap++)
+                    to[((size_t)(taps - 1 - tap) * filters + k) * width + f] =
+                        w[((size_t)k * channels + c + f) * taps + tap];
     }
 }
 

@@ -200,21 +200,23 @@ static void accumulate_channels(const Products *p, float *sums, const float *wid
                                 Overlap o, int images, int rows)
 {
     switch (rows) {
-    case ROWS:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS);
+    case 1:
+        accumulate_rows(p, sums, wide, narrow, o, images, 1);
         break;
-    case ROWS - 1:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 1);
+    case 2:
+        accumulate_rows(p, sums, wide, narrow, o, images, 2);
         break;
-    case ROWS - 2:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 2);
+    case 3:
+        accumulate_rows(p, sums, wide, narrow, o, images, 3);
         break;
-    case ROWS - 3:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS - 3);
+    case 4:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS > 4 ? 4 : ROWS);
+        break;
+    case 5:
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS > 5 ? 5 : ROWS);
         break;
     default:
-        for (int i = 0; i < rows; i++)
-            accumulate_rows(p, sums + (size_t)i * p->padded, wide, narrow + i * LANES, o, images, 1);
+        accumulate_rows(p, sums, wide, narrow, o, images, ROWS);
     }
 }
 
@@ -298,11 +300,13 @@ void F32(conv2d_backward_weights)(float *dw, float *db, const float *dy, const f
     /* Where threads do not divide the groups evenly, a group is split by channels of the narrow operand: the
      * order of every sum stays the same. */
     const int threads = omp_get_max_threads();
-    const int parts = threads / greatest_common_divisor(groups, threads);
+    const int parts = threads / greatest_common_divisor(groups, threads),
+              tiles = (channels + ROWS - 1) / ROWS;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int group = 0; group < groups; group++)
         for (int part = 0; part < parts; part++) {
-            const int from = channels * part / parts, to = channels * (part + 1) / parts;
+            const int from = tiles * part / parts * ROWS, end = tiles * (part + 1) / parts * ROWS;
+            const int to = end < channels ? end : channels;
             float *partial = partials + group * size;
             group_gradient(&p, partial, transposed + omp_get_thread_num() * transposed_floats(&p), group,
                            from, to);

@@ -3,7 +3,7 @@
 #include "isa.h"
 #include "operations.h"
 
-enum { SUMS = 12 };
+enum { SUMS = 12, REPEATS = 256 };
 
 double F32(multiply_add_loop)(long rounds)
 {
@@ -15,8 +15,7 @@ double F32(multiply_add_loop)(long rounds)
         /* The compiler must not see that a and b stay the same. */
         __asm__ volatile("" : "+m"(a), "+m"(b));
         const Vec factor = a, summand = b;
-#pragma GCC unroll 8
-        for (int repeat = 0; repeat < 8; repeat++)
+        for (int repeat = 0; repeat < REPEATS; repeat++)
 #pragma GCC unroll 12
             for (int i = 0; i < SUMS; i++)
                 sum[i] = sum[i] * factor + summand;
@@ -26,5 +25,5 @@ double F32(multiply_add_loop)(long rounds)
         total += sum[i];
     volatile float sink = total[0];
     (void)sink;
-    return 2.0 * 8 * SUMS * VL * (double)rounds;
+    return 2.0 * REPEATS * SUMS * VL * (double)rounds;
 }
