@@ -1,88 +1,19 @@
-/* Training. An epoch is one pass over D_a; every iteration takes one batch of D_a for the filters and, where
- * alpha is learned, one of D_b for the logits (bilevel.h). D_b is smaller: it is gone through in passes, each
- * in an order of its own, that do not end with the epoch. All orders are functions of (seed, epoch or pass),
- * so a run that is continued draws what it would have drawn. */
+/* Training: epochs of bilevel steps (bilevel.h) on the batches that come in turn (feed.h). Every iteration
+ * takes one batch of D_a for the filters and, where alpha is learned, one of D_b for the logits. */
 #include "training.h"
 #include "batch.h"
 #include "bilevel.h"
+#include "feed.h"
 #include "progress.h"
-#include "random.h"
 #include "result.h"
 #include <math.h>
 #include <stdlib.h>
-
-/* Room for one batch and the orders in which images come. */
-typedef struct {
-    float *images;
-    int *labels;
-    uint32_t *order_a, *order_b; /* indices into the training set */
-    long pass_b;                 /* the pass that order_b is of; -1: none yet */
-} Feed;
 
 /* Sums over the steps of an epoch, of one kind. */
 typedef struct {
     double loss, gradient2, decay2;
     long correct, images, steps;
 } Tally;
-
-static void feed_free(Feed *feed)
-{
-    free(feed->images);
-    free(feed->labels);
-    free(feed->order_a);
-    free(feed->order_b);
-}
-
-static bool feed_make(Feed *feed, const Plan *plan, Error *error)
-{
-    const size_t batch = (size_t)plan->options.batch;
-    *feed = (Feed){.images = malloc(batch * IMAGE_BYTES * sizeof(float)),
-                   .labels = malloc(batch * sizeof(int)),
-                   .order_a = malloc((size_t)plan->images * sizeof(uint32_t)),
-                   .order_b = malloc((size_t)plan->options.images_b * sizeof(uint32_t)),
-                   .pass_b = -1};
-    if (feed->images && feed->labels && feed->order_a && feed->order_b)
-        return true;
-    feed_free(feed);
-    return fail(error, "not enough memory for batches of %zu images: choose a smaller --batch", batch);
-}
-
-/* order (count) = the images of a part of the training set, in the order of this epoch or pass. */
-static void draw_order(uint32_t *order, const uint32_t *part, int count, uint64_t seed, Stream stream,
-                       uint32_t turn)
-{
-    random_permutation(order, count, seed, stream, turn);
-    for (int i = 0; i < count; i++)
-        order[i] = part[order[i]];
-}
-
-/* The batch of D_a of one iteration, augmented anew each epoch. */
-static Batch batch_a(Feed *feed, const Run *run, int epoch, int iteration)
-{
-    const Options *o = &run->plan.options;
-    const BatchMode mode = {o->augment, (uint64_t)o->seed, (uint32_t)epoch};
-    if (iteration == 0)
-        draw_order(feed->order_a, run->a, run->plan.images, (uint64_t)o->seed, STREAM_ORDER_A,
-                   (uint32_t)epoch);
-    batch_assemble(feed->images, feed->labels, &run->data, &run->data.train,
-                   feed->order_a + (size_t)iteration * o->batch, o->batch, mode);
-    return (Batch){feed->images, feed->labels, o->batch};
-}
-
-/* The batch of D_b of one iteration, counted from the start of the run. */
-static Batch batch_b(Feed *feed, const Run *run, long iteration)
-{
-    const Options *o = &run->plan.options;
-    const int in_pass = o->images_b / o->batch;
-    const long pass = iteration / in_pass;
-    if (pass != feed->pass_b)
-        draw_order(feed->order_b, run->b, o->images_b, (uint64_t)o->seed, STREAM_ORDER_B, (uint32_t)pass);
-    feed->pass_b = pass;
-    batch_assemble(feed->images, feed->labels, &run->data, &run->data.train,
-                   feed->order_b + (size_t)(iteration % in_pass) * o->batch, o->batch,
-                   (BatchMode){.augment = false});
-    return (Batch){feed->images, feed->labels, o->batch};
-}
 
 static void count_step(Tally *tally, Step step, int images)
 {
@@ -98,7 +29,7 @@ static Step step_a(Network *net, Feed *feed, const Run *run, int epoch, int iter
 {
     const Options *o = &run->plan.options;
     const Sgd sgd = {plan_lr(&run->plan, epoch), o->momentum, o->weight_decay};
-    return filters_step(net, batch_a(feed, run, epoch, iteration), sgd);
+    return filters_step(net, feed_a(feed, run, epoch, iteration), sgd);
 }
 
 static Step step_b(Network *net, Feed *feed, const Run *run, int epoch, int iteration)
@@ -106,7 +37,7 @@ static Step step_b(Network *net, Feed *feed, const Run *run, int epoch, int iter
     const Options *o = &run->plan.options;
     const long steps = (long)epoch * run->plan.iterations + iteration;
     const Adam adam = {o->logits_lr, o->logits_beta1, o->logits_beta2, o->logits_eps, o->logits_decay};
-    return logits_step(net, batch_b(feed, run, steps), adam, (int)steps + 1);
+    return logits_step(net, feed_b(feed, run, steps), adam, (int)steps + 1);
 }
 
 bool score_network(Score *score, int *predictions, Network *net, const Dataset *data, const ImageSet *set,

@@ -159,6 +159,21 @@ START_TEST(test_evaluate_agrees_with_training)
 }
 END_TEST
 
+/* Steps of the logits are counted over the whole run: with one iteration an epoch and two batches in D_b, the
+ * second epoch takes the second batch. Nothing learns here, so equal batches would have equal losses. */
+START_TEST(test_training_goes_on_through_b_across_epochs)
+{
+    double loss[2];
+    ck_assert_int_eq(
+        train("run", "--epochs=2 --images-a=24 --images-b=48 --lr=0 --lr-min=0 --logits-lr=1e-12"), 0);
+    char *log = program_file("run/log.tsv"), *line = strchr(log, '\n');
+    for (int epoch = 0; epoch < 2; epoch++, line = strchr(line + 1, '\n'))
+        ck_assert_int_eq(sscanf(line, "%*d %*f %*f %*f %*f %lf", &loss[epoch]), 1);
+    ck_assert_double_ne(loss[0], loss[1]);
+    free(log);
+}
+END_TEST
+
 START_TEST(test_training_with_ref_learns_the_same)
 {
     ck_assert_int_eq(train("ref", "--epochs=1 --kernels=ref"), 0);
@@ -179,6 +194,7 @@ Suite *training_suite(void)
     tcase_add_test(tcase, test_training_continues_after_kills);
     tcase_add_test(tcase, test_training_prunes);
     tcase_add_test(tcase, test_evaluate_agrees_with_training);
+    tcase_add_test(tcase, test_training_goes_on_through_b_across_epochs);
     tcase_add_test(tcase, test_training_with_ref_learns_the_same);
     suite_add_tcase(suite, tcase);
     return suite;
