@@ -204,7 +204,7 @@ TCase *data_load_case(void)
     tcase_add_test(tcase, test_dataset_load_takes_class_names_from_the_folder);
     tcase_add_test(tcase, test_dataset_load_refuses_what_is_no_data_set);
     tcase_add_test(tcase, test_dataset_load_takes_cifar10_only_at_its_official_size);
-    if (file_exists("/usr/share/datasets/fashion-mnist"))
+    if (file_exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"))
         tcase_add_test(tcase, test_dataset_load_reads_fashion_mnist);
     else
         fprintf(stderr, "data: dataset-fashion-mnist is not installed; its test is skipped\n");
