@@ -1,4 +1,5 @@
-/* The two steps of an iteration. What each may change is in its three last lines. */
+/* The two steps of an iteration: forward, backward for one kind of parameter, and the optimizer of that kind.
+ */
 #include "bilevel.h"
 #include <math.h>
 

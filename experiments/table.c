@@ -81,9 +81,20 @@ static bool check_runs(const Table *table, Error *error)
     return true;
 }
 
+static const Row *row_of(const Table *table, const char *id)
+{
+    for (int i = 0; i < table->count; i++)
+        if (strcmp(table->rows[i].id, id) == 0)
+            return &table->rows[i];
+    return NULL;
+}
+
 static void print_header(const Table *table)
 {
     const RunRecord *first = &table->rows[0].runs[0];
+    /* Rows share their options but for the pooling; the one that learns alpha uses all of them. */
+    const Row *ours = row_of(table, "ours");
+    const Options *options = ours ? &ours->runs[0].options : &first->options;
     printf("%s\n\n", table->title);
     printf("budget   %s\ndata     %s, sha256 %s\nkernels  %s\nseeds   ", table->budget, first->data,
            first->data_sha256, first->kernels);
@@ -98,8 +109,7 @@ static void print_header(const Table *table)
                    : "instead of CIFAR-10");
     for (size_t i = 0; i < sizeof protocol / sizeof *protocol; i++) {
         char value[TEXT_OPTION];
-        if (options_value(value, sizeof value, &table->rows[3 % table->count].runs[0].options,
-                          protocol[i].option) &&
+        if (options_value(value, sizeof value, options, protocol[i].option) &&
             strcmp(value, protocol[i].paper) != 0)
             printf("  %-16s instead of %s %s\n", value, protocol[i].paper, protocol[i].words);
     }
@@ -172,14 +182,6 @@ static const char *const comparisons[][2] = {{"predefined", "no-pooling"}, {"pre
                                              {"ours", "predefined"},       {"ours", "scale-invariant"},
                                              {"ours-thr-0.1", "ours"},     {"ours-thr-0.2", "ours"},
                                              {"ours-one-res", "ours"},     {"ours-one-res", "predefined"}};
-
-static const Row *row_of(const Table *table, const char *id)
-{
-    for (int i = 0; i < table->count; i++)
-        if (strcmp(table->rows[i].id, id) == 0)
-            return &table->rows[i];
-    return NULL;
-}
 
 /* A sign is confirmed or contradicted only if zero is outside the interval. */
 static const char *direction(double paper, Estimate here)

@@ -1,5 +1,6 @@
-/* Batch normalisation. Twin of ref/batchnorm.c. Bound by bytes: the statistics read a tensor once,
- * normalisation reads and writes one, the backward pass reads two twice and writes one.
+/* Batch normalisation. Twin of ref/batchnorm.c. Normalisation is bound by bytes: it reads and writes one
+ * tensor, and backward reads two and writes one. The sums over the batch, one tensor forward and two
+ * backward, are bound by the conversion to double: they reach half of the memory's bandwidth.
  *
  * Sums over batch and map are taken in double, where products of floats are exact: a partial a group and
  * channel, lane by lane, then added in lane and group order. So with M = N H W numbers

@@ -25,6 +25,7 @@ struct Layer {
     Scratch *scratch;
     bool own_scratch;
     int capacity, top; /* top: the coarsest level that is kept */
+    int threads;       /* that scratch is sized for: a pass may run on fewer, not on more */
     const Tensor *x;   /* the input of the last forward pass */
     float alpha[MAX_LEVELS];
     float *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), r = 1..top; level 0 is x itself */
@@ -87,8 +88,7 @@ static bool grow_scratch(Layer *layer, int batch)
     /* Two sums a group and channel, for every group that a batch can have. */
     bool ok =
         F32(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
-    ok = ok &&
-         F32(buffer_grow)(&s->conv, F32(conv2d_scratch)(block_at(layer, batch, 0), omp_get_max_threads()));
+    ok = ok && F32(buffer_grow)(&s->conv, F32(conv2d_scratch)(block_at(layer, batch, 0), layer->threads));
     for (int r = 0; r <= layer->top; r++) {
         const size_t out = lanes_count(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = lanes_count(input_at(layer, batch, r)) * sizeof(float);
@@ -107,6 +107,7 @@ Layer *F32(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     layer->spec = *spec;
     layer->at = slices;
     layer->capacity = batch;
+    layer->threads = omp_get_max_threads();
     layer->own_scratch = !slices.scratch;
     layer->scratch = slices.scratch ? slices.scratch : F32(scratch_create)();
     bool ok = layer->scratch != NULL;
@@ -224,7 +225,7 @@ void F32(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
 {
     const LayerSpec *spec = &layer->spec;
     const int n = x->shape.n;
-    assert(n <= layer->capacity && n <= y->capacity);
+    assert(n <= layer->capacity && n <= y->capacity && omp_get_max_threads() <= layer->threads);
     MixedMaps maps = {.kept = spec->kept, .levels = spec->levels};
     y->shape.n = n;
     layer->x = x;
@@ -326,6 +327,7 @@ void F32(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
     const int n = layer->x->shape.n;
     float dalpha[MAX_LEVELS] = {0};
     const float *dsum = dy->data;
+    assert(omp_get_max_threads() <= layer->threads);
     for (int r = 0; r <= layer->top; r++) {
         dsum = bring_to_level(layer, dsum, dy->data, n, r);
         if (!kept(layer, r))

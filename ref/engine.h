@@ -130,7 +130,7 @@ typedef struct Engine {
     Scratch *(*scratch_create)(void);
     void (*scratch_free)(Scratch *s);
 
-    /* batch is the most images a pass may bring. */
+    /* batch is the most images a pass may bring; passes may run on the present number of threads or fewer. */
     Layer *(*layer_create)(const LayerSpec *spec, Slices slices, int batch);
     void (*layer_free)(Layer *layer);
     /* y from x. x must stay as it is until the backward pass. */

@@ -1,10 +1,25 @@
 /* Runs every suite, or the one that CK_RUN_SUITE names; the exit status is the verdict. No parallel code may
  * run here: each test is forked from this process, and OpenMP does not survive a fork. */
+#include "../fast/f32.h"
 #include "suites.h"
+#include <stdio.h>
 #include <stdlib.h>
+
+/* Tests of a set that this CPU lacks return at once: say so. */
+static void print_sets(void)
+{
+    const F32 *sets[3];
+    const int count = f32_sets(sets);
+    printf("Instruction sets tested:");
+    for (int i = 0; i < count; i++)
+        printf(" %s", sets[i]->instruction_set);
+    printf(count < 3 ? "; this CPU lacks the others, whose tests are skipped\n" : "\n");
+    fflush(stdout);
+}
 
 int main(void)
 {
+    print_sets();
     SRunner *runner = srunner_create(NULL);
 #define SUITE(name) srunner_add_suite(runner, name##_suite());
 #include "suites.def"
