@@ -21,14 +21,19 @@ FAST_FLAGS  := -std=c11 -O3 -ffp-contract=fast -g -fopenmp $(WARN)
 HOST_FLAGS  := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -fopenmp $(WARN)
 EXTRA_FLAGS ?=
 
-# One source, three instruction sets, chosen at run time. On other CPUs than x86-64 only `plain` is built.
+# One source, two kernel sets, each for three instruction sets, chosen at run time. On other CPUs than x86-64 only
+# `plain` is built.
 ifeq ($(shell uname -m),x86_64)
-ISAS        := plain avx2 avx512
+ISAS_f32    := plain avx2 avx512
+ISAS_bf16   := plain avx2 avx512bf16
 endif
-ISAS        ?= plain
+ISAS_f32    ?= plain
+ISAS_bf16   ?= plain
+FLAGS_bf16  := -DBF16
 FLAGS_plain :=
 FLAGS_avx2  := -march=x86-64-v3
 FLAGS_avx512:= -march=x86-64-v4 -mprefer-vector-width=512
+FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512bf16
 
 # Threads that wait spin for microseconds, then sleep: at libgomp's default, two runs on the same cores take ten times
 # as long as one, and a run alone is no faster.
@@ -48,7 +53,8 @@ HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*.c experiments/*/*.
 TEST_SRC    := $(wildcard tests/*.c)
 
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
-FAST_OBJ    := $(foreach isa,$(ISAS),$(FAST_SRC:%.c=$(BUILD)/%.$(isa).o)) $(BUILD)/fast/dispatch.o
+FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
+	$(BUILD)/fast/dispatch.o
 HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
@@ -76,17 +82,17 @@ $(BUILD)/ref/%.o: ref/%.c | $(SETUP)
 	$(Q)$(CC) $(REF_FLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
 define fast_rule
-$(BUILD)/fast/%.$(1).o: fast/%.c | $(SETUP)
+$(BUILD)/fast/%.$(1).$(2).o: fast/%.c | $(SETUP)
 	@mkdir -p $$(@D)
 	$$(call say,CC )
-	$$(Q)$$(CC) $$(FAST_FLAGS) $$(FLAGS_$(1)) -DISA=$(1) $$(EXTRA_FLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(FAST_FLAGS) $$(FLAGS_$(1)) $$(FLAGS_$(2)) -DSET_NAME=$(1) -DISA=$(2) $$(EXTRA_FLAGS) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach isa,$(ISAS),$(eval $(call fast_rule,$(isa))))
+$(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(eval $(call fast_rule,$(set),$(isa)))))
 
 $(BUILD)/fast/dispatch.o: fast/dispatch.c | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
-	$(Q)$(CC) $(FAST_FLAGS) $(ISAS:%=-DHAVE_%) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(FAST_FLAGS) $(patsubst %,-DHAVE_%,$(sort $(ISAS_f32) $(ISAS_bf16))) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
 # The commit goes into provenance.o; its stamp changes only when the commit, or whether the tree is clean, does.
 $(BUILD)/commit: FORCE

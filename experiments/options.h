@@ -22,7 +22,7 @@ typedef struct {
 } Options;
 
 /* The values of the choices that code asks for. */
-enum { KERNELS_REF, KERNELS_F32 };
+enum { KERNELS_REF, KERNELS_F32, KERNELS_BF16 };
 enum { POOLING_NONE, POOLING_PREDEFINED, POOLING_UNIFORM, POOLING_LEARNED };
 enum { HEAD_CONVOLUTION, HEAD_LINEAR };
 enum { NORM_PER_RESOLUTION, NORM_SHARED };

@@ -1,7 +1,7 @@
 /* Options to plan. The arithmetic of the choices (paper/choices.tsv): default stages, the logits' rate in a
  * short run, the schedule of fine-tuning. */
 #include "plan.h"
-#include "../fast/f32.h"
+#include "../fast/kernels.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,18 +69,17 @@ bool plan_network(NetworkSpec *s, const Options *o, Error *error)
     return network_check(s, error);
 }
 
-const Engine *engine_of(int kernels, Error *error)
+const Engine *engine_of(int set, Error *error)
 {
-    if (kernels == KERNELS_REF)
+    if (set == KERNELS_REF)
         return &ref_engine;
-    const F32 *f32 = f32_best();
-    if (!f32)
-        fail(
-            error,
-            "NOPOOL_ISA is %s, which this CPU cannot run or nobody knows: unset it, or choose plain, avx2 or "
-            "avx512",
-            getenv("NOPOOL_ISA"));
-    return f32 ? f32->engine : NULL;
+    const Kernels *kernels = kernels_best(set == KERNELS_F32 ? "f32" : "bf16");
+    if (!kernels)
+        fail(error,
+             "NOPOOL_ISA is %s, which this CPU or kernel set lacks: unset it, or choose plain, avx2, avx512 "
+             "(f32) or avx512bf16 (bf16)",
+             getenv("NOPOOL_ISA"));
+    return kernels ? kernels->engine : NULL;
 }
 
 /* At the printed 1e-4 a logit moves by about 1e-4 a step: it cannot leave uniform in a short run. */

@@ -23,7 +23,7 @@ typedef struct {
 bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error);
 
 /* The engine of a kernel set; NULL with a sentence if this CPU cannot run it. */
-const Engine *engine_of(int kernels, Error *error);
+const Engine *engine_of(int set, Error *error);
 
 /* The network that the options describe, before pruning. */
 bool plan_network(NetworkSpec *s, const Options *o, Error *error);

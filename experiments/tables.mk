@@ -15,8 +15,8 @@ DATA_NAME := $(notdir $(patsubst %/,%,$(DATA)))
 ifeq ($(filter smoke quick hour day paper,$(BUDGET)),)
 $(error BUDGET is $(BUDGET), but must be smoke, quick, hour, day or paper)
 endif
-ifeq ($(filter ref f32,$(KERNELS)),)
-$(error KERNELS is $(KERNELS), but must be ref or f32)
+ifeq ($(filter ref f32 bf16,$(KERNELS)),)
+$(error KERNELS is $(KERNELS), but must be ref, f32 or bf16)
 endif
 
 # What a budget is (sizes of Table 1's network; the images of D_a, D_b and test; the seeds).

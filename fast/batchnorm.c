@@ -10,30 +10,34 @@
  *
  * Normalisation with given statistics rounds x - mean, the scale, the product and the sum with beta:
  * |got - ref| <= 5 2^-24 (|gamma xhat| + |beta|). Backward, dx += a dy + b x + c with a, b, c from double,
- * each rounded once: |got - ref| <= 5 2^-24 (|dx| + |a dy| + |b x| + |c|). */
+ * each rounded once: |got - ref| <= 5 2^-24 (|dx| + |a dy| + |b x| + |c|). In bf16 each tensor written is one
+ * rounding of 2^-8 more. */
 #include "isa.h"
 #include "operations.h"
 #include <math.h>
 
-/* Channels at a time: their sums, HALVES registers each, two of them, stay in registers. */
-enum { BLOCK = VL == 16 ? 4 : 1 };
+/* Units at a time: the sums of their channels, HALVES registers each, two of them, stay in registers. */
+enum { BLOCK = VL == 16 ? 4 / UNIT : 1, WIDTH = BLOCK * UNIT };
 
-/* Sums of a and of a b over the pixels and used lanes of one group, for `width` channels. */
-INLINE void group_sums(double *sum, double *product, const float *a, const float *b, Shape s, int group,
-                       const int width)
+/* Sums of a and of a b over the pixels and used lanes of one group, for `units` units. */
+INLINE void group_sums(double sum[WIDTH], double product[WIDTH], const Word *a, const Word *b, Shape s,
+                       int group, const int units)
 {
-    VecDouble sums[BLOCK][HALVES] = {0}, products[BLOCK][HALVES] = {0};
-    const size_t pixel_floats = (size_t)s.c * LANES;
-    for (int pixel = 0; pixel < s.h * s.w; pixel++, a += pixel_floats, b += pixel_floats)
+    VecDouble sums[WIDTH][HALVES] = {0}, products[WIDTH][HALVES] = {0};
+    const size_t pixel_step = pixel_words(s);
+    for (int pixel = 0; pixel < s.h * s.w; pixel++, a += pixel_step, b += pixel_step)
 #pragma GCC unroll 4
-        for (int i = 0; i < width; i++)
+        for (int unit = 0; unit < units; unit++)
 #pragma GCC unroll 8
-            for (int half = 0; half < HALVES; half++) {
-                const VecDouble va = load_double(a + i * LANES + half * HALF);
-                sums[i][half] += va;
-                products[i][half] += va * load_double(b + i * LANES + half * HALF);
-            }
-    for (int i = 0; i < width; i++) {
+            for (int half = 0; half < HALVES; half++)
+                UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++) {
+        const size_t at = (size_t)unit * LANES + half * HALF;
+        const VecDouble va = load_double(a + at, i);
+        sums[unit * UNIT + i][half] += va;
+        products[unit * UNIT + i][half] += va * load_double(b + at, i);
+    }
+    for (int i = 0; i < units * UNIT; i++) {
         sum[i] = product[i] = 0;
         for (int lane = 0; lane < lanes_used(s.n, group); lane++) {
             sum[i] += sums[i][lane / HALF][lane % HALF];
@@ -42,29 +46,34 @@ INLINE void group_sums(double *sum, double *product, const float *a, const float
     }
 }
 
-/* One block of channels of one group; where b is a, it is loaded once. */
-static void block_sums(double *sum, double *product, const float *a, const float *b, Shape s, int group,
-                       int width)
+/* One block of one group; where b is a, it is loaded once. */
+static void block_sums(double sum[WIDTH], double product[WIDTH], const Word *a, const Word *b, Shape s,
+                       int group, int units)
 {
-    if (width == BLOCK && a == b)
+    if (units == BLOCK && a == b)
         group_sums(sum, product, a, a, s, group, BLOCK);
-    else if (width == BLOCK)
+    else if (units == BLOCK)
         group_sums(sum, product, a, b, s, group, BLOCK);
     else
-        for (int i = 0; i < width; i++)
-            group_sums(sum + i, product + i, a + i * LANES, b + i * LANES, s, group, 1);
+        for (int unit = 0; unit < units; unit++)
+            group_sums(sum + unit * UNIT, product + unit * UNIT, a + unit * LANES, b + unit * LANES, s, group,
+                       1);
 }
 
-void F32(channel_sums)(double *sum, double *product, const float *a, const float *b, Shape s, double *scratch)
+void SET(channel_sums)(double *sum, double *product, const Word *a, const Word *b, Shape s, double *scratch)
 {
-    const int groups = lanes_groups(s.n), blocks = (s.c + BLOCK - 1) / BLOCK;
+    const int groups = lanes_groups(s.n), blocks = (units_of(s.c) + BLOCK - 1) / BLOCK;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < groups; group++)
         for (int block = 0; block < blocks; block++) {
-            const int c = block * BLOCK, width = s.c - c < BLOCK ? s.c - c : BLOCK;
-            const size_t at = group * group_floats(s) + (size_t)c * LANES;
-            double *sums = scratch + (size_t)group * 2 * s.c + c;
-            block_sums(sums, sums + s.c, a + at, b + at, s, group, width);
+            const int first = block * BLOCK, left = units_of(s.c) - first;
+            const size_t at = group * group_words(s) + (size_t)first * LANES;
+            double sums[WIDTH], products[WIDTH];
+            block_sums(sums, products, a + at, b + at, s, group, left < BLOCK ? left : BLOCK);
+            for (int i = 0; i < WIDTH && first * UNIT + i < s.c; i++) {
+                scratch[(size_t)group * 2 * s.c + first * UNIT + i] = sums[i];
+                scratch[(size_t)group * 2 * s.c + s.c + first * UNIT + i] = products[i];
+            }
         }
     for (int c = 0; c < s.c; c++) {
         sum[c] = product[c] = 0;
@@ -75,41 +84,53 @@ void F32(channel_sums)(double *sum, double *product, const float *a, const float
     }
 }
 
-void F32(batchnorm_statistics)(float *mean, float *variance, const float *x, Shape s, double *scratch)
+void SET(batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch)
 {
     const double m = (double)s.n * s.h * s.w;
     double sum[s.c], squares[s.c];
-    F32(channel_sums)(sum, squares, x, x, s, scratch);
+    SET(channel_sums)(sum, squares, x, x, s, scratch);
     for (int c = 0; c < s.c; c++) {
         mean[c] = sum[c] / m;
         variance[c] = fmax(squares[c] / m - sum[c] / m * (sum[c] / m), 0);
     }
 }
 
-void F32(batchnorm_forward)(float *y, const float *x, const float *mean, const float *variance,
+void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
                             const float *gamma, const float *beta, float eps, Shape s)
 {
-    float scale[s.c];
-    for (int c = 0; c < s.c; c++)
-        scale[c] = (gamma ? gamma[c] : 1) / sqrt((double)variance[c] + eps);
+    const int padded = units_of(s.c) * UNIT;
+    float center[padded], scale[padded], shift[padded];
+    for (int c = 0; c < padded; c++) {
+        center[c] = c < s.c ? mean[c] : 0;
+        scale[c] = c < s.c ? (gamma ? gamma[c] : 1) / sqrt((double)variance[c] + eps) : 0;
+        shift[c] = c < s.c && beta ? beta[c] : 0;
+    }
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int c = 0; c < s.c; c++)
+        for (int unit = 0; unit < units_of(s.c); unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t i = ((size_t)pixel * s.c + c) * LANES + part;
-                store(y + i, (load(x + i) - broadcast(mean[c])) * broadcast(scale[c]) +
-                                 broadcast(beta ? beta[c] : 0));
+                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                Unit u = load_unit(x + at);
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT; i++) {
+                    const int c = unit * UNIT + i;
+                    u.channel[i] =
+                        (u.channel[i] - broadcast(center[c])) * broadcast(scale[c]) + broadcast(shift[c]);
+                }
+                store_unit(y + at, u);
             }
 }
 
-void F32(batchnorm_backward)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch)
 {
+    const int padded = units_of(s.c) * UNIT;
     const double m = (double)s.n * s.h * s.w;
     double sum_dy[s.c], sum_dy_x[s.c];
-    float a[s.c], b[s.c], constant[s.c];
-    F32(channel_sums)(sum_dy, sum_dy_x, dy, x, s, scratch);
+    float a[padded], b[padded], constant[padded];
+    a[padded - 1] = b[padded - 1] = constant[padded - 1] = 0;
+    SET(channel_sums)(sum_dy, sum_dy_x, dy, x, s, scratch);
     for (int c = 0; c < s.c; c++) {
         const double scale = 1 / sqrt((double)variance[c] + eps), g = gamma ? gamma[c] : 1;
         const double sum_dy_xhat = (sum_dy_x[c] - mean[c] * sum_dy[c]) * scale;
@@ -125,10 +146,17 @@ void F32(batchnorm_backward)(float *dx, float *dgamma, float *dbeta, const float
     }
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int c = 0; c < s.c; c++)
+        for (int unit = 0; unit < units_of(s.c); unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t i = ((size_t)pixel * s.c + c) * LANES + part;
-                store(dx + i, load(dx + i) + broadcast(a[c]) * load(dy + i) + broadcast(b[c]) * load(x + i) +
-                                  broadcast(constant[c]));
+                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                const Unit gradient = load_unit(dy + at), input = load_unit(x + at);
+                Unit sum = load_unit(dx + at);
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT; i++) {
+                    const int c = unit * UNIT + i;
+                    sum.channel[i] = sum.channel[i] + broadcast(a[c]) * gradient.channel[i] +
+                                     broadcast(b[c]) * input.channel[i] + broadcast(constant[c]);
+                }
+                store_unit(dx + at, sum);
             }
 }

@@ -8,14 +8,18 @@
  * channel of the other operand before the next row, so the transposition costs about a hundredth of the
  * products.
  *
+ * bf16 multiplies pairs of images where the CPU has such an instruction (fast/products.h), so there both
+ * operands are brought from pairs of channels to pairs of images: an item is two images of one channel, and
+ * a pixel has 8 items a channel. Otherwise an item is a float, 16 of them a channel.
+ *
  * A tile of ROWS broadcast channels x COLUMNS transposed vectors stays in registers over one row of the map:
- * per image and pixel it loads COLUMNS vectors and ROWS numbers for ROWS x COLUMNS multiply-adds.
+ * per item and pixel it loads COLUMNS vectors and ROWS items for ROWS x COLUMNS multiply-adds.
  *
  * Each group of 16 images has its own partial gradient; the partials are added in group order.
  *
  * Error: n = N H' W' products a filter, added one by one within a group, then G groups:
  * |got - ref| <= (n + G + 2) 2^-24 gauge. */
-#include "isa.h"
+#include "items.h"
 #include "operations.h"
 #include <assert.h>
 #include <omp.h>
@@ -25,7 +29,7 @@ enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 };
 
 /* The two operands of the outer product: `wide` is transposed, `narrow` broadcast. */
 typedef struct {
-    const float *wide, *narrow;
+    const Word *wide, *narrow;
     Shape wide_shape, narrow_shape;
     bool wide_is_x; /* otherwise dy is the wide one */
     int padded;     /* channels of wide, rounded up to whole vectors */
@@ -37,7 +41,7 @@ static int padded_channels(int channels)
     return (channels + VL - 1) / VL * VL;
 }
 
-static Products products_of(const float *dy, const float *x, Conv2dShape s)
+static Products products_of(const Word *dy, const Word *x, Conv2dShape s)
 {
     Products p = {.side = s.side, .stride = s.stride, .n = s.n, .wide_is_x = s.c >= s.k};
     p.wide = p.wide_is_x ? x : dy;
@@ -54,68 +58,36 @@ static size_t partial_floats(const Products *p, int k)
     return ((size_t)p->side * p->side * p->narrow_shape.c * p->padded + k + LANES - 1) / LANES * LANES;
 }
 
-static size_t transposed_floats(const Products *p)
+/* One row of the wide operand, transposed: [w][item][padded c]. */
+static size_t transposed_items(const Products *p)
 {
-    return (size_t)p->wide_shape.w * LANES * p->padded;
+    return (size_t)p->wide_shape.w * ITEMS * p->padded;
 }
 
-size_t F32(conv2d_scratch)(Conv2dShape s, int threads)
+/* One row of the narrow one, [w][c][item]. In f32 that is how it stands in memory. */
+static size_t narrow_pixel(const Products *p)
+{
+    return (size_t)units_of(p->narrow_shape.c) * UNIT * ITEMS;
+}
+
+static size_t thread_items(const Products *p)
+{
+    return transposed_items(p) + (p->narrow_shape.w * narrow_pixel(p) + LANES - 1) / LANES * LANES;
+}
+
+size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
 {
     const Products p = products_of(NULL, NULL, s);
-    const size_t weights = partial_floats(&p, s.k) * lanes_groups(s.n) + transposed_floats(&p) * threads;
-    const size_t packed = conv2d_filters(s);
-    return (weights > packed ? weights : packed) * sizeof(float);
-}
-
-#if VECTOR_FLOATS == 16
-#define INTERLEAVE_LOW  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define INTERLEAVE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif VECTOR_FLOATS == 8
-#define INTERLEAVE_LOW  0, 8, 1, 9, 2, 10, 3, 11
-#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define INTERLEAVE_LOW  0, 4, 1, 5
-#define INTERLEAVE_HIGH 2, 6, 3, 7
-#endif
-
-/* Transposes a square of VL x VL in registers: log2(VL) perfect shuffles of the rows. */
-INLINE void transpose(Vec square[VL])
-{
-#pragma GCC unroll 4
-    for (int round = 1; round < VL; round *= 2) {
-        Vec next[VL];
-#pragma GCC unroll 8
-        for (int i = 0; i < VL / 2; i++) {
-            next[2 * i] = __builtin_shufflevector(square[i], square[i + VL / 2], INTERLEAVE_LOW);
-            next[2 * i + 1] = __builtin_shufflevector(square[i], square[i + VL / 2], INTERLEAVE_HIGH);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < VL; i++)
-            square[i] = next[i];
-    }
-}
-
-/* One row of the wide operand, [w][c][lane], to [w][lane][padded c]; channels beyond C become 0. */
-static void transpose_row(float *to, const float *from, Shape s, int padded)
-{
-    for (int x = 0; x < s.w; x++, from += (size_t)s.c * LANES, to += (size_t)LANES * padded)
-        for (int c = 0; c < padded; c += VL)
-            for (int part = 0; part < LANES; part += VL) {
-                Vec square[VL];
-#pragma GCC unroll 16
-                for (int i = 0; i < VL; i++)
-                    square[i] = c + i < s.c ? load(from + (size_t)(c + i) * LANES + part) : (Vec){0};
-                transpose(square);
-#pragma GCC unroll 16
-                for (int i = 0; i < VL; i++)
-                    store(to + (size_t)(part + i) * padded + c, square[i]);
-            }
+    const size_t weights =
+        (partial_floats(&p, s.k) * lanes_groups(s.n) + thread_items(&p) * threads) * sizeof(float);
+    const size_t packed = SET(conv2d_packed)(s);
+    return weights > packed ? weights : packed;
 }
 
 /* Adds to `sums` (rows x columns vectors, `padded` floats apart) the products of one row and one tap:
- * `count` pixels, the images in use. The tile's sizes are constants of the call site. */
-INLINE void accumulate_tile(float *sums, const float *wide, const float *narrow, size_t wide_step,
-                            size_t narrow_step, int count, int images, int padded, int rows, int columns)
+ * `count` pixels, the items in use. The tile's sizes are constants of the call site. */
+INLINE void accumulate_tile(float *sums, const Item *wide, const Item *narrow, size_t wide_step,
+                            size_t narrow_step, int count, int items, int padded, int rows, int columns)
 {
     Vec sum[ROWS][COLUMNS];
 #pragma GCC unroll 8
@@ -124,19 +96,13 @@ INLINE void accumulate_tile(float *sums, const float *wide, const float *narrow,
         for (int j = 0; j < columns; j++)
             sum[i][j] = load(sums + (size_t)i * padded + j * VL);
     for (int pixel = 0; pixel < count; pixel++, wide += wide_step, narrow += narrow_step)
-        for (int image = 0; image < images; image++) {
-            const float *vectors = wide + (size_t)image * padded;
-            Vec column[COLUMNS];
+        for (int item = 0; item < items; item++) {
+            const Item *vectors = wide + (size_t)item * padded;
 #pragma GCC unroll 8
-            for (int j = 0; j < columns; j++)
-                column[j] = load(vectors + j * VL);
-#pragma GCC unroll 8
-            for (int i = 0; i < rows; i++) {
-                const Vec number = broadcast(narrow[i * LANES + image]);
+            for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
                 for (int j = 0; j < columns; j++)
-                    sum[i][j] += column[j] * number;
-            }
+                    sum[i][j] = add_products(sum[i][j], vectors + j * VL, narrow[i * ITEMS + item]);
         }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
@@ -179,14 +145,14 @@ static int narrow_row(const Products *p, int wide_y, int i)
 }
 
 #define ACCUMULATE(rows, columns) \
-    accumulate_tile(sums, wide, narrow, wide_step, narrow_step, o.count, images, p->padded, rows, columns)
+    accumulate_tile(sums, wide, narrow, wide_step, narrow_step, o.count, items, p->padded, rows, columns)
 
 /* All wide channels x narrow channels b .. b + rows - 1 of one row and tap. */
-INLINE void accumulate_rows(const Products *p, float *sums, const float *wide, const float *narrow, Overlap o,
-                            int images, const int rows)
+INLINE void accumulate_rows(const Products *p, float *sums, const Item *wide, const Item *narrow, Overlap o,
+                            int items, const int rows)
 {
-    const size_t wide_step = (size_t)(p->wide_is_x ? p->stride : 1) * LANES * p->padded;
-    const size_t narrow_step = (size_t)(p->wide_is_x ? 1 : p->stride) * p->narrow_shape.c * LANES;
+    const size_t wide_step = (size_t)(p->wide_is_x ? p->stride : 1) * ITEMS * p->padded;
+    const size_t narrow_step = (p->wide_is_x ? 1 : p->stride) * narrow_pixel(p);
     int left = p->padded / VL;
     for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
         ACCUMULATE(rows, COLUMNS);
@@ -196,63 +162,78 @@ INLINE void accumulate_rows(const Products *p, float *sums, const float *wide, c
         ACCUMULATE(rows, 1);
 }
 
-static void accumulate_channels(const Products *p, float *sums, const float *wide, const float *narrow,
-                                Overlap o, int images, int rows)
+static void accumulate_channels(const Products *p, float *sums, const Item *wide, const Item *narrow,
+                                Overlap o, int items, int rows)
 {
     switch (rows) {
     case 1:
-        accumulate_rows(p, sums, wide, narrow, o, images, 1);
+        accumulate_rows(p, sums, wide, narrow, o, items, 1);
         break;
     case 2:
-        accumulate_rows(p, sums, wide, narrow, o, images, 2);
+        accumulate_rows(p, sums, wide, narrow, o, items, 2);
         break;
     case 3:
-        accumulate_rows(p, sums, wide, narrow, o, images, 3);
+        accumulate_rows(p, sums, wide, narrow, o, items, 3);
         break;
     case 4:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS > 4 ? 4 : ROWS);
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 4 ? 4 : ROWS);
         break;
     case 5:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS > 5 ? 5 : ROWS);
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 5 ? 5 : ROWS);
         break;
     default:
-        accumulate_rows(p, sums, wide, narrow, o, images, ROWS);
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS);
+    }
+}
+
+/* One row of the wide operand, transposed, with one row of the narrow one: every tap of tap row i. */
+static void add_rows(const Products *p, float *partial, const Item *transposed, const Item *narrow, int i,
+                     int items, int from, int to)
+{
+    for (int j = 0; j < p->side; j++) {
+        const Overlap o = overlap_of(p, j);
+        if (o.count == 0)
+            continue;
+        const Item *wide = transposed + (size_t)o.wide_first * ITEMS * p->padded;
+        const Item *at = narrow + o.narrow_first * narrow_pixel(p);
+        float *tap = partial + (size_t)(i * p->side + j) * p->narrow_shape.c * p->padded;
+        for (int b = from; b < to; b += ROWS)
+            accumulate_channels(p, tap + (size_t)b * p->padded, wide, at + (size_t)b * ITEMS, o, items,
+                                to - b < ROWS ? to - b : ROWS);
     }
 }
 
 /* The partial gradient of one group for narrow channels from..to-1. */
-static void group_gradient(const Products *p, float *partial, float *transposed, int group, int from, int to)
+static void group_gradient(const Products *p, float *partial, Item *transposed, int group, int from, int to)
 {
-    const int images = lanes_used(p->n, group), channels = p->narrow_shape.c;
+    const int used = lanes_used(p->n, group), items = (used * ITEMS + LANES - 1) / LANES;
+    Item *room = transposed + transposed_items(p);
     for (int tap = 0; tap < p->side * p->side; tap++)
-        memset(partial + ((size_t)tap * channels + from) * p->padded, 0,
+        memset(partial + ((size_t)tap * p->narrow_shape.c + from) * p->padded, 0,
                (size_t)(to - from) * p->padded * sizeof *partial);
     for (int wide_y = 0; wide_y < p->wide_shape.h; wide_y++) {
-        transpose_row(transposed, p->wide + row_at(p->wide_shape, group, wide_y), p->wide_shape, p->padded);
-        for (int tap = 0; tap < p->side * p->side; tap++) {
-            const int narrow_y = narrow_row(p, wide_y, tap / p->side);
-            const Overlap o = overlap_of(p, tap % p->side);
-            if (narrow_y < 0 || o.count == 0)
+        const Word *row = p->wide + row_at(p->wide_shape, group, wide_y);
+        transpose_row(transposed, row, p->wide_shape, p->padded, used);
+        for (int i = 0; i < p->side; i++) {
+            const int narrow_y = narrow_row(p, wide_y, i);
+            if (narrow_y < 0)
                 continue;
-            const float *wide = transposed + (size_t)o.wide_first * LANES * p->padded;
-            const float *narrow = p->narrow + row_at(p->narrow_shape, group, narrow_y) +
-                                  (size_t)o.narrow_first * channels * LANES;
-            for (int b = from; b < to; b += ROWS)
-                accumulate_channels(p, partial + ((size_t)tap * channels + b) * p->padded, wide,
-                                    narrow + (size_t)b * LANES, o, images, to - b < ROWS ? to - b : ROWS);
+            const Word *meets = p->narrow + row_at(p->narrow_shape, group, narrow_y);
+            add_rows(p, partial, transposed, narrow_items(room, meets, p->narrow_shape, used), i, items, from,
+                     to);
         }
     }
 }
 
 /* The bias gradient of one group: the sum of dy over its images and pixels, channel by channel. */
-static void group_bias(float *sums, const float *dy, Shape s, int group)
+static void group_bias(float *sums, const Word *dy, Shape s, int group)
 {
     for (int k = 0; k < s.c; k++) {
         Vec sum[PARTS] = {{0}};
-        const float *at = dy + group * group_floats(s) + (size_t)k * LANES;
-        for (int pixel = 0; pixel < s.h * s.w; pixel++, at += (size_t)s.c * LANES)
+        const Word *at = dy + group * group_words(s) + (size_t)(k / UNIT) * LANES;
+        for (int pixel = 0; pixel < s.h * s.w; pixel++, at += pixel_words(s))
             for (int part = 0; part < PARTS; part++)
-                sum[part] += load(at + part * VL);
+                sum[part] += load_unit(at + part * VL).channel[k % UNIT];
         sums[k] = 0;
         for (int lane = 0; lane < lanes_used(s.n, group); lane++)
             sums[k] += sum[lane / VL][lane % VL];
@@ -289,13 +270,14 @@ static int greatest_common_divisor(int a, int b)
     return b == 0 ? a : greatest_common_divisor(b, a % b);
 }
 
-void F32(conv2d_backward_weights)(float *dw, float *db, const float *dy, const float *x, Conv2dShape s,
+void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch)
 {
     const Products p = products_of(dy, x, s);
     const int groups = lanes_groups(s.n), channels = p.narrow_shape.c;
     const size_t size = partial_floats(&p, s.k);
-    float *partials = scratch, *transposed = partials + size * groups;
+    float *partials = scratch;
+    Item *items = (Item *)(partials + size * groups);
 
     /* Where threads do not divide the groups evenly, a group is split by channels of the narrow operand: the
      * order of every sum stays the same. */
@@ -308,8 +290,7 @@ void F32(conv2d_backward_weights)(float *dw, float *db, const float *dy, const f
             const int from = tiles * part / parts * ROWS, end = tiles * (part + 1) / parts * ROWS;
             const int to = end < channels ? end : channels;
             float *partial = partials + group * size;
-            group_gradient(&p, partial, transposed + omp_get_thread_num() * transposed_floats(&p), group,
-                           from, to);
+            group_gradient(&p, partial, items + omp_get_thread_num() * thread_items(&p), group, from, to);
             if (db && part == 0)
                 group_bias(partial + (size_t)s.side * s.side * channels * p.padded, dy, conv2d_output(s),
                            group);

@@ -23,7 +23,7 @@ static double log_sum_exp(const float *logits, int k)
     return largest + log(sum);
 }
 
-double F32(cross_entropy_forward)(const float *logits, const int *labels, int n, int k)
+double SET(cross_entropy_forward)(const float *logits, const int *labels, int n, int k)
 {
     assert(n > 0 && k > 0);
     double sum = 0;
@@ -39,7 +39,7 @@ double F32(cross_entropy_forward)(const float *logits, const int *labels, int n,
     return sum / n;
 }
 
-void F32(cross_entropy_backward)(float *dlogits, const float *logits, const int *labels, int n, int k)
+void SET(cross_entropy_backward)(float *dlogits, const float *logits, const int *labels, int n, int k)
 {
     for (int image = 0; image < n; image++) {
         const float *row = logits + logits_at(image, k);

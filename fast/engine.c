@@ -1,5 +1,5 @@
-/* The f32 engine: tensors in lanes, vectors, scratch, the head and the optimizers. The layer is in
- * fast/layer.c. */
+/* The engine of this kernel set: tensors in lanes, vectors, scratch, the head and the optimizers. The layer
+ * is in fast/layer.c. */
 #include "layer.h"
 #include "operations.h"
 #include <assert.h>
@@ -11,11 +11,11 @@ struct Head {
     Slices at;
     int n;                   /* images in the last forward pass */
     const int *labels;       /* of these images */
-    float *average, *logits; /* tensors with 1x1 maps; the same array if there is no linear layer */
+    float *average, *logits; /* matrices; the same array if there is no linear layer */
     float *daverage, *dlogits;
 };
 
-bool F32(buffer_grow)(Buffer *b, size_t bytes)
+bool SET(buffer_grow)(Buffer *b, size_t bytes)
 {
     const size_t rounded = (bytes + 63) / 64 * 64;
     if (b->data && rounded <= b->bytes)
@@ -27,11 +27,11 @@ bool F32(buffer_grow)(Buffer *b, size_t bytes)
     return b->data != NULL;
 }
 
-Tensor *F32(tensor_create)(Shape s)
+Tensor *SET(tensor_create)(Shape s)
 {
     Tensor *t = calloc(1, sizeof *t);
     Buffer b = {0};
-    if (!t || !F32(buffer_grow)(&b, lanes_count(s) * sizeof(float))) {
+    if (!t || !SET(buffer_grow)(&b, tensor_words(s) * sizeof(Word))) {
         free(t);
         return NULL;
     }
@@ -39,7 +39,7 @@ Tensor *F32(tensor_create)(Shape s)
     return t;
 }
 
-void F32(tensor_free)(Tensor *t)
+void SET(tensor_free)(Tensor *t)
 {
     if (t)
         free(t->data);
@@ -50,7 +50,7 @@ static void tensor_import(Tensor *t, const float *images, int n)
 {
     assert(0 < n && n <= t->capacity);
     t->shape.n = n;
-    F32(import)(t->data, images, t->shape);
+    SET(import)(t->data, images, t->shape);
 }
 
 static void tensor_export(double *images, const Tensor *t)
@@ -59,15 +59,16 @@ static void tensor_export(double *images, const Tensor *t)
     for (int n = 0; n < s.n; n++)
         for (int c = 0; c < s.c; c++)
             for (int pixel = 0; pixel < s.h * s.w; pixel++)
-                *images++ =
-                    t->data[n / LANES * group_floats(s) + ((size_t)pixel * s.c + c) * LANES + n % LANES];
+                *images++ = load_double(t->data + n / LANES * group_words(s) + pixel * pixel_words(s) +
+                                            (size_t)(c / UNIT) * LANES + n % LANES / HALF * HALF,
+                                        c % UNIT)[n % HALF];
 }
 
 static Vector *vector_create(size_t count)
 {
     Vector *v = calloc(1, sizeof *v);
     Buffer b = {0};
-    if (!v || !F32(buffer_grow)(&b, count * sizeof(float))) {
+    if (!v || !SET(buffer_grow)(&b, count * sizeof(float))) {
         free(v);
         return NULL;
     }
@@ -101,12 +102,12 @@ static void vector_clear(Vector *v)
     memset(v->data, 0, v->count * sizeof *v->data);
 }
 
-Scratch *F32(scratch_create)(void)
+Scratch *SET(scratch_create)(void)
 {
     return calloc(1, sizeof(Scratch));
 }
 
-void F32(scratch_free)(Scratch *s)
+void SET(scratch_free)(Scratch *s)
 {
     if (!s)
         return;
@@ -137,7 +138,7 @@ static void head_free(Head *head)
 static float *floats(int batch, int channels, bool *ok)
 {
     Buffer b = {0};
-    *ok = F32(buffer_grow)(&b, lanes_count((Shape){batch, channels, 1, 1}) * sizeof(float)) && *ok;
+    *ok = SET(buffer_grow)(&b, lanes_count((Shape){batch, channels, 1, 1}) * sizeof(float)) && *ok;
     return b.data;
 }
 
@@ -165,20 +166,22 @@ static double head_forward(Head *head, const Tensor *x, const int *labels)
     const HeadSpec *spec = &head->spec;
     head->n = x->shape.n;
     head->labels = labels;
-    F32(global_average_forward)(head->average, x->data, x->shape);
+    SET(global_average_forward)(head->average, x->data, x->shape);
     if (spec->linear) {
         const float *w = head->at.filters->data + head->at.filters_at;
-        F32(linear_forward)
+        SET(linear_forward)
         (head->logits, head->average, w, w + (size_t)spec->classes * spec->channels, head->n, spec->channels,
          spec->classes);
     }
-    return F32(cross_entropy_forward)(head->logits, labels, head->n, spec->classes);
+    return SET(cross_entropy_forward)(head->logits, labels, head->n, spec->classes);
 }
 
 static void head_logits(const Head *head, double *logits)
 {
-    const Tensor view = {{head->n, head->spec.classes, 1, 1}, head->n, head->logits};
-    tensor_export(logits, &view);
+    const int classes = head->spec.classes;
+    for (int image = 0; image < head->n; image++)
+        for (int k = 0; k < classes; k++)
+            *logits++ = head->logits[((size_t)(image / LANES) * classes + k) * LANES + image % LANES];
 }
 
 static void clear(float *x, int n, int channels)
@@ -190,38 +193,38 @@ static void head_backward(Head *head, Tensor *dx, unsigned wanted)
 {
     const HeadSpec *spec = &head->spec;
     clear(head->dlogits, head->n, spec->classes);
-    F32(cross_entropy_backward)(head->dlogits, head->logits, head->labels, head->n, spec->classes);
+    SET(cross_entropy_backward)(head->dlogits, head->logits, head->labels, head->n, spec->classes);
     if (spec->linear) {
         const size_t at = head->at.filters_at, bias = (size_t)spec->classes * spec->channels;
         float *dw = wanted & WANT_FILTERS ? head->at.dfilters->data + at : NULL;
         clear(head->daverage, head->n, spec->channels);
-        F32(linear_backward)
+        SET(linear_backward)
         (head->daverage, dw, dw ? dw + bias : NULL, head->dlogits, head->average, head->at.filters->data + at,
          head->n, spec->channels, spec->classes);
     }
     dx->shape.n = head->n;
-    memset(dx->data, 0, lanes_count(dx->shape) * sizeof *dx->data);
-    F32(global_average_backward)(dx->data, head->daverage, dx->shape);
+    memset(dx->data, 0, tensor_words(dx->shape) * sizeof *dx->data);
+    SET(global_average_backward)(dx->data, head->daverage, dx->shape);
 }
 
 static void sgd_step(Vector *w, Vector *v, const Vector *dw, Sgd sgd)
 {
-    F32(sgd_step)(w->data, v->data, dw->data, sgd, w->count);
+    SET(sgd_step)(w->data, v->data, dw->data, sgd, w->count);
 }
 
 static void adam_step(Vector *w, Vector *m, Vector *v, const Vector *dw, int t, Adam adam)
 {
-    F32(adam_step)(w->data, m->data, v->data, dw->data, t, adam, w->count);
+    SET(adam_step)(w->data, m->data, v->data, dw->data, t, adam, w->count);
 }
 
 #define NAME_OF(isa)        #isa
 #define EXPAND_NAME_OF(isa) NAME_OF(isa)
 
-const Engine F32(engine) = {
-    .name = "f32",
+const Engine SET(engine) = {
+    .name = EXPAND_NAME_OF(SET_NAME),
     .instruction_set = EXPAND_NAME_OF(ISA),
-    .tensor_create = F32(tensor_create),
-    .tensor_free = F32(tensor_free),
+    .tensor_create = SET(tensor_create),
+    .tensor_free = SET(tensor_free),
     .tensor_import = tensor_import,
     .tensor_export = tensor_export,
     .vector_create = vector_create,
@@ -229,14 +232,14 @@ const Engine F32(engine) = {
     .vector_write = vector_write,
     .vector_read = vector_read,
     .vector_clear = vector_clear,
-    .scratch_create = F32(scratch_create),
-    .scratch_free = F32(scratch_free),
-    .layer_create = F32(layer_create),
-    .layer_free = F32(layer_free),
-    .layer_forward = F32(layer_forward),
-    .layer_backward = F32(layer_backward),
-    .layer_alpha = F32(layer_alpha),
-    .layer_stage = F32(layer_stage),
+    .scratch_create = SET(scratch_create),
+    .scratch_free = SET(scratch_free),
+    .layer_create = SET(layer_create),
+    .layer_free = SET(layer_free),
+    .layer_forward = SET(layer_forward),
+    .layer_backward = SET(layer_backward),
+    .layer_alpha = SET(layer_alpha),
+    .layer_stage = SET(layer_stage),
     .head_create = head_create,
     .head_free = head_free,
     .head_forward = head_forward,
@@ -246,35 +249,38 @@ const Engine F32(engine) = {
     .adam_step = adam_step,
 };
 
-const F32 EXPAND_JOIN(f32, ISA) = {
+const Kernels SET(kernels) = {
+    .name = EXPAND_NAME_OF(SET_NAME),
     .instruction_set = EXPAND_NAME_OF(ISA),
-    .import = F32(import),
-    .export = F32(export),
-    .conv2d_scratch = F32(conv2d_scratch),
-    .conv2d_forward = F32(conv2d_forward),
-    .conv2d_backward_data = F32(conv2d_backward_data),
-    .conv2d_backward_weights = F32(conv2d_backward_weights),
-    .relu_forward = F32(relu_forward),
-    .relu_backward = F32(relu_backward),
-    .batchnorm_statistics = F32(batchnorm_statistics),
-    .batchnorm_forward = F32(batchnorm_forward),
-    .batchnorm_backward = F32(batchnorm_backward),
-    .pool_forward = F32(pool_forward),
-    .pool_backward = F32(pool_backward),
-    .upsample_forward = F32(upsample_forward),
-    .upsample_backward = F32(upsample_backward),
-    .softmax_forward = F32(softmax_forward),
-    .softmax_backward = F32(softmax_backward),
-    .mix_forward = F32(mix_forward),
-    .mix_backward = F32(mix_backward),
-    .global_average_forward = F32(global_average_forward),
-    .global_average_backward = F32(global_average_backward),
-    .linear_forward = F32(linear_forward),
-    .linear_backward = F32(linear_backward),
-    .cross_entropy_forward = F32(cross_entropy_forward),
-    .cross_entropy_backward = F32(cross_entropy_backward),
-    .sgd_step = F32(sgd_step),
-    .adam_step = F32(adam_step),
-    .multiply_add_loop = F32(multiply_add_loop),
-    .engine = &F32(engine),
+    .import = SET(import),
+    .export = SET(export),
+    .import_matrix = SET(import_matrix),
+    .export_matrix = SET(export_matrix),
+    .conv2d_scratch = SET(conv2d_scratch),
+    .conv2d_forward = SET(conv2d_forward),
+    .conv2d_backward_data = SET(conv2d_backward_data),
+    .conv2d_backward_weights = SET(conv2d_backward_weights),
+    .relu_forward = SET(relu_forward),
+    .relu_backward = SET(relu_backward),
+    .batchnorm_statistics = SET(batchnorm_statistics),
+    .batchnorm_forward = SET(batchnorm_forward),
+    .batchnorm_backward = SET(batchnorm_backward),
+    .pool_forward = SET(pool_forward),
+    .pool_backward = SET(pool_backward),
+    .upsample_forward = SET(upsample_forward),
+    .upsample_backward = SET(upsample_backward),
+    .softmax_forward = SET(softmax_forward),
+    .softmax_backward = SET(softmax_backward),
+    .mix_forward = SET(mix_forward),
+    .mix_backward = SET(mix_backward),
+    .global_average_forward = SET(global_average_forward),
+    .global_average_backward = SET(global_average_backward),
+    .linear_forward = SET(linear_forward),
+    .linear_backward = SET(linear_backward),
+    .cross_entropy_forward = SET(cross_entropy_forward),
+    .cross_entropy_backward = SET(cross_entropy_backward),
+    .sgd_step = SET(sgd_step),
+    .adam_step = SET(adam_step),
+    .multiply_add_loop = SET(multiply_add_loop),
+    .engine = &SET(engine),
 };

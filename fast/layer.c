@@ -1,4 +1,4 @@
-/* The multi-resolution layer of the f32 engine. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
+/* The multi-resolution layer of the engine. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
  *     1. pooled[r]     from level to level, by 2                            fast/pool.c
  *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d.c
@@ -28,11 +28,14 @@ struct Layer {
     int threads;       /* that scratch is sized for: a pass may run on fewer, not on more */
     const Tensor *x;   /* the input of the last forward pass */
     float alpha[MAX_LEVELS];
-    float *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), r = 1..top; level 0 is x itself */
-    float *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
-    double *mean[MAX_LEVELS];      /* (K) of the activation, kept levels */
+    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), r = 1..top; level 0 is x itself */
+    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
+    double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
     double *variance[MAX_LEVELS];
-    float *coefficient; /* (R,K), then the constants (K), and for backward a, b, c (K each) */
+    /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
+     * numbers of the channel beyond stay 0. */
+    float *coefficient;
+    int padded; /* that K */
 };
 
 static Shape input_at(const Layer *layer, int n, int r)
@@ -56,7 +59,7 @@ static bool kept(const Layer *layer, int r)
     return level_kept(layer->spec.kept, r);
 }
 
-void F32(layer_free)(Layer *layer)
+void SET(layer_free)(Layer *layer)
 {
     if (!layer)
         return;
@@ -68,7 +71,7 @@ void F32(layer_free)(Layer *layer)
     }
     free(layer->coefficient);
     if (layer->own_scratch)
-        F32(scratch_free)(layer->scratch);
+        SET(scratch_free)(layer->scratch);
     free(layer);
 }
 
@@ -76,7 +79,7 @@ void F32(layer_free)(Layer *layer)
 static float *floats(size_t count, bool *ok)
 {
     Buffer b = {0};
-    *ok = F32(buffer_grow)(&b, count * sizeof(float)) && *ok;
+    *ok = SET(buffer_grow)(&b, count * sizeof(float)) && *ok;
     return b.data;
 }
 
@@ -84,22 +87,22 @@ static bool grow_scratch(Layer *layer, int batch)
 {
     Scratch *s = layer->scratch;
     const LayerSpec *spec = &layer->spec;
-    const size_t full = lanes_count(output_at(layer, batch, 0)) * sizeof(float);
+    const size_t full = tensor_words(output_at(layer, batch, 0)) * sizeof(float);
     /* Two sums a group and channel, for every group that a batch can have. */
     bool ok =
-        F32(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
-    ok = ok && F32(buffer_grow)(&s->conv, F32(conv2d_scratch)(block_at(layer, batch, 0), layer->threads));
+        SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
+    ok = ok && SET(buffer_grow)(&s->conv, SET(conv2d_scratch)(block_at(layer, batch, 0), layer->threads));
     for (int r = 0; r <= layer->top; r++) {
-        const size_t out = lanes_count(output_at(layer, batch, r)) * sizeof(float);
-        const size_t in = lanes_count(input_at(layer, batch, r)) * sizeof(float);
-        ok = ok && F32(buffer_grow)(&s->dconv[r], out);
-        ok = ok && (r == 0 || (F32(buffer_grow)(&s->dsum[r], out) && F32(buffer_grow)(&s->dpooled[r], in)));
-        ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || F32(buffer_grow)(&s->upsampled[r], full));
+        const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
+        const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
+        ok = ok && SET(buffer_grow)(&s->dconv[r], out);
+        ok = ok && (r == 0 || (SET(buffer_grow)(&s->dsum[r], out) && SET(buffer_grow)(&s->dpooled[r], in)));
+        ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || SET(buffer_grow)(&s->upsampled[r], full));
     }
     return ok;
 }
 
-Layer *F32(layer_create)(const LayerSpec *spec, Slices slices, int batch)
+Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
 {
     Layer *layer = calloc(1, sizeof *layer);
     if (!layer)
@@ -109,24 +112,25 @@ Layer *F32(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     layer->capacity = batch;
     layer->threads = omp_get_max_threads();
     layer->own_scratch = !slices.scratch;
-    layer->scratch = slices.scratch ? slices.scratch : F32(scratch_create)();
+    layer->scratch = slices.scratch ? slices.scratch : SET(scratch_create)();
     bool ok = layer->scratch != NULL;
     for (int r = 0; r < spec->levels; r++)
         layer->top = kept(layer, r) ? r : layer->top;
     for (int r = 0; r <= layer->top; r++) {
         if (r > 0)
-            layer->pooled[r] = floats(lanes_count(input_at(layer, batch, r)), &ok);
+            layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
         if (!kept(layer, r))
             continue;
-        layer->activation[r] = floats(lanes_count(output_at(layer, batch, r)), &ok);
+        layer->activation[r] = floats(tensor_words(output_at(layer, batch, r)), &ok);
         layer->mean[r] = calloc(spec->channels_out, sizeof(double));
         layer->variance[r] = calloc(spec->channels_out, sizeof(double));
         ok = ok && layer->mean[r] && layer->variance[r];
     }
-    layer->coefficient = floats((size_t)(spec->levels + 4) * spec->channels_out, &ok);
+    layer->padded = units_of(spec->channels_out) * UNIT;
+    layer->coefficient = floats((size_t)(spec->levels + 4) * layer->padded, &ok);
     if (ok && grow_scratch(layer, batch))
         return layer;
-    F32(layer_free)(layer);
+    SET(layer_free)(layer);
     return NULL;
 }
 
@@ -146,7 +150,7 @@ static const float *gamma_of(const Layer *layer, int r)
     return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
 }
 
-static const float *pooled_at(const Layer *layer, int r)
+static const Word *pooled_at(const Layer *layer, int r)
 {
     return r == 0 ? layer->x->data : layer->pooled[r];
 }
@@ -187,7 +191,7 @@ static void statistics(Layer *layer, int r, Shape map, Pass pass)
     }
     const double m = (double)map.n * map.h * map.w;
     double *sum = layer->mean[r], *squares = layer->variance[r];
-    F32(channel_sums)
+    SET(channel_sums)
     (sum, squares, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
         layer->mean[r][k] = sum[k] / m;
@@ -201,7 +205,7 @@ static void statistics(Layer *layer, int r, Shape map, Pass pass)
 static void fold_normalisation(Layer *layer, MixedMaps *maps)
 {
     const int channels = layer->spec.channels_out;
-    float *constant = layer->coefficient + (size_t)layer->spec.levels * channels;
+    float *constant = layer->coefficient + (size_t)layer->spec.levels * layer->padded;
     for (int k = 0; k < channels; k++) {
         double sum = 0;
         for (int r = 0; r <= layer->top; r++) {
@@ -210,7 +214,7 @@ static void fold_normalisation(Layer *layer, MixedMaps *maps)
             const float *gamma = gamma_of(layer, r);
             const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps);
             const double coefficient = layer->alpha[r] * (gamma ? gamma[k] : 1) * scale;
-            layer->coefficient[(size_t)r * channels + k] = coefficient;
+            layer->coefficient[(size_t)r * layer->padded + k] = coefficient;
             sum +=
                 layer->alpha[r] * (double)(gamma ? gamma[channels + k] : 0) - coefficient * layer->mean[r][k];
         }
@@ -218,10 +222,10 @@ static void fold_normalisation(Layer *layer, MixedMaps *maps)
     }
     maps->constant = constant;
     for (int r = 0; r <= layer->top; r++)
-        maps->coefficient[r] = layer->coefficient + (size_t)r * channels;
+        maps->coefficient[r] = layer->coefficient + (size_t)r * layer->padded;
 }
 
-void F32(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
+void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
 {
     const LayerSpec *spec = &layer->spec;
     const int n = x->shape.n;
@@ -231,60 +235,60 @@ void F32(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     layer->x = x;
     for (int r = 0; r <= layer->top; r++) {
         if (r > 0)
-            F32(pool_forward)
+            SET(pool_forward)
         (layer->pooled[r], pooled_at(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
         if (!kept(layer, r))
             continue;
-        F32(conv2d_forward)
+        SET(conv2d_forward)
         (layer->activation[r], pooled_at(layer, r), filters_of(layer), bias_of(layer), true,
          block_at(layer, n, r), layer->scratch->conv.data);
         statistics(layer, r, output_at(layer, n, r), pass);
         maps.z[r] = layer->activation[r];
         maps.step[r] = 1 << r;
         if (spec->up == UPSAMPLE_BILINEAR && r > 0) {
-            float *upsampled = layer->scratch->upsampled[r].data;
-            F32(upsample_forward)(upsampled, layer->activation[r], spec->up, 1 << r, output_at(layer, n, r));
+            Word *upsampled = layer->scratch->upsampled[r].data;
+            SET(upsample_forward)(upsampled, layer->activation[r], spec->up, 1 << r, output_at(layer, n, r));
             maps.z[r] = upsampled;
             maps.step[r] = 1;
         }
     }
-    F32(softmax_forward)
+    SET(softmax_forward)
     (layer->alpha, layer->at.logits->data + layer->at.logits_at, spec->kept, spec->levels);
     fold_normalisation(layer, &maps);
-    F32(multires_mix)(y->data, &maps, y->shape);
+    SET(multires_mix)(y->data, &maps, y->shape);
 }
 
 /* 5 and 4: dsum[r] = U^T(dy). With nearest upsampling each level is the one before, summed over 2x2 squares.
  */
-static const float *bring_to_level(Layer *layer, const float *finer, const float *dy, int n, int r)
+static const Word *bring_to_level(Layer *layer, const Word *finer, const Word *dy, int n, int r)
 {
     if (r == 0)
         return dy;
-    float *dsum = layer->scratch->dsum[r].data;
+    Word *dsum = layer->scratch->dsum[r].data;
     const Shape map = output_at(layer, n, r);
-    memset(dsum, 0, lanes_count(map) * sizeof *dsum);
+    memset(dsum, 0, tensor_words(map) * sizeof *dsum);
     if (layer->spec.up == UPSAMPLE_NEAREST)
-        F32(upsample_backward)(dsum, finer, UPSAMPLE_NEAREST, 2, map);
+        SET(upsample_backward)(dsum, finer, UPSAMPLE_NEAREST, 2, map);
     else if (kept(layer, r))
-        F32(upsample_backward)(dsum, dy, layer->spec.up, 1 << r, map);
+        SET(upsample_backward)(dsum, dy, layer->spec.up, 1 << r, map);
     return dsum;
 }
 
 /* 3: from dsum to dconv at level r, and the gradients that fall out of its sums over the batch: dalpha,
  * gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z - mean)
  * scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
-static double normalisation_backward(Layer *layer, const float *dsum, Shape map, int r, unsigned wanted)
+static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, int r, unsigned wanted)
 {
     const int channels = map.c;
     const double m = (double)map.n * map.h * map.w, alpha = layer->alpha[r];
-    float *a = layer->coefficient + (size_t)(layer->spec.levels + 1) * channels, *b = a + channels,
-          *c = b + channels;
+    float *a = layer->coefficient + (size_t)(layer->spec.levels + 1) * layer->padded, *b = a + layer->padded,
+          *c = b + layer->padded;
     const float *gamma = gamma_of(layer, r);
     float *dgamma = NULL;
     if (gamma && wanted & WANT_FILTERS)
         dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r);
     double sum[channels], product[channels], dalpha = 0;
-    F32(channel_sums)(sum, product, dsum, layer->activation[r], map, layer->scratch->reduce.data);
+    SET(channel_sums)(sum, product, dsum, layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < channels; k++) {
         const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps), mean = layer->mean[r][k];
         const double sum_zhat = (product[k] - mean * sum[k]) * scale; /* sum of dsum zhat */
@@ -299,34 +303,34 @@ static double normalisation_backward(Layer *layer, const float *dsum, Shape map,
         b[k] = slope;
         c[k] = -share * sum[k] / m - slope * mean;
     }
-    F32(multires_gradient)(layer->scratch->dconv[r].data, dsum, layer->activation[r], a, b, c, map);
+    SET(multires_gradient)(layer->scratch->dconv[r].data, dsum, layer->activation[r], a, b, c, map);
     return dalpha;
 }
 
 /* 2 and 1: from dconv at every kept level to dx. */
 static void input_backward(Layer *layer, Tensor *dx, int n)
 {
-    float *dpooled[MAX_LEVELS] = {dx->data};
+    Word *dpooled[MAX_LEVELS] = {dx->data};
     dx->shape.n = n;
     for (int r = layer->top; r >= 0; r--) {
         if (r > 0)
             dpooled[r] = layer->scratch->dpooled[r].data;
-        memset(dpooled[r], 0, lanes_count(input_at(layer, n, r)) * sizeof(float));
+        memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(float));
         if (kept(layer, r))
-            F32(conv2d_backward_data)
+            SET(conv2d_backward_data)
         (dpooled[r], layer->scratch->dconv[r].data, filters_of(layer), block_at(layer, n, r),
          layer->scratch->conv.data);
         if (r < layer->top)
-            F32(pool_backward)
+            SET(pool_backward)
         (dpooled[r], dpooled[r + 1], pooled_at(layer, r), layer->spec.down, 2, input_at(layer, n, r));
     }
 }
 
-void F32(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
+void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
 {
     const int n = layer->x->shape.n;
     float dalpha[MAX_LEVELS] = {0};
-    const float *dsum = dy->data;
+    const Word *dsum = dy->data;
     assert(omp_get_max_threads() <= layer->threads);
     for (int r = 0; r <= layer->top; r++) {
         dsum = bring_to_level(layer, dsum, dy->data, n, r);
@@ -335,37 +339,37 @@ void F32(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
         if (wanted & WANT_FILTERS) {
             float *dw = layer->at.dfilters->data + layer->at.filters_at;
-            F32(conv2d_backward_weights)
+            SET(conv2d_backward_weights)
             (dw, bias_of(layer) ? dw + layer_weights_count(&layer->spec) : NULL,
              layer->scratch->dconv[r].data, pooled_at(layer, r), block_at(layer, n, r),
              layer->scratch->conv.data);
         }
     }
     if (wanted & WANT_LOGITS)
-        F32(softmax_backward)
+        SET(softmax_backward)
     (layer->at.dlogits->data + layer->at.logits_at, dalpha, layer->alpha, layer->spec.kept,
      layer->spec.levels);
     if (dx)
         input_backward(layer, dx, n);
 }
 
-void F32(layer_alpha)(const Layer *layer, double *alpha)
+void SET(layer_alpha)(const Layer *layer, double *alpha)
 {
     float rounded[MAX_LEVELS];
-    F32(softmax_forward)
+    SET(softmax_forward)
     (rounded, layer->at.logits->data + layer->at.logits_at, layer->spec.kept, layer->spec.levels);
     for (int r = 0; r < layer->spec.levels; r++)
         alpha[r] = rounded[r];
 }
 
-bool F32(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
+bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
 {
     const int n = layer->x->shape.n;
     const double *statistic = stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r];
-    const float *map = stage == STAGE_POOLED       ? pooled_at(layer, r)
-                       : stage == STAGE_ACTIVATION ? layer->activation[r]
-                       : stage == STAGE_DCONV      ? layer->scratch->dconv[r].data
-                                                   : NULL;
+    const Word *map = stage == STAGE_POOLED       ? pooled_at(layer, r)
+                      : stage == STAGE_ACTIVATION ? layer->activation[r]
+                      : stage == STAGE_DCONV      ? layer->scratch->dconv[r].data
+                                                  : NULL;
     if (stage == STAGE_MEAN || stage == STAGE_VARIANCE) {
         memcpy(values, statistic, layer->spec.channels_out * sizeof *values);
         return true;
@@ -373,7 +377,7 @@ bool F32(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
     if (!map)
         return false;
     const Tensor view = {stage == STAGE_POOLED ? input_at(layer, n, r) : output_at(layer, n, r), n,
-                         (float *)map};
-    F32(engine).tensor_export(values, &view);
+                         (Word *)map};
+    SET(engine).tensor_export(values, &view);
     return true;
 }

@@ -1,4 +1,4 @@
-/* The parts of the f32 engine that its files share. */
+/* The parts of the engine that its files share. */
 #ifndef NOPOOL_FAST_LAYER_H
 #define NOPOOL_FAST_LAYER_H
 
@@ -7,7 +7,7 @@
 struct Tensor {
     Shape shape; /* shape.n is the present batch */
     int capacity;
-    float *data; /* lanes_count of the capacity */
+    Word *data; /* tensor_words of the capacity */
 };
 
 struct Vector {
@@ -29,35 +29,36 @@ struct Scratch {
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
 };
 
-bool F32(buffer_grow)(Buffer *b, size_t bytes);
+bool SET(buffer_grow)(Buffer *b, size_t bytes);
 
-Tensor *F32(tensor_create)(Shape s);
-void F32(tensor_free)(Tensor *t);
+Tensor *SET(tensor_create)(Shape s);
+void SET(tensor_free)(Tensor *t);
 
-Scratch *F32(scratch_create)(void);
-void F32(scratch_free)(Scratch *s);
+Scratch *SET(scratch_create)(void);
+void SET(scratch_free)(Scratch *s);
 
-Layer *F32(layer_create)(const LayerSpec *spec, Slices slices, int batch);
-void F32(layer_free)(Layer *layer);
-void F32(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass);
-void F32(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
-void F32(layer_alpha)(const Layer *layer, double *alpha);
-bool F32(layer_stage)(const Layer *layer, Stage stage, int r, double *values);
+Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch);
+void SET(layer_free)(Layer *layer);
+void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass);
+void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
+void SET(layer_alpha)(const Layer *layer, double *alpha);
+bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values);
 
 /* fast/multires.c. With a coefficient per level and channel and a constant per channel,
  *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]). */
 typedef struct {
-    const float *z[MAX_LEVELS];
+    const Word *z[MAX_LEVELS];
     const float *coefficient[MAX_LEVELS];
     int step[MAX_LEVELS];
     const float *constant;
     unsigned kept;
     int levels;
 } MixedMaps;
-void F32(multires_mix)(float *y, const MixedMaps *maps, Shape s);
+void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);
 
-/* dconv = z > 0 ? a dsum + b z + c : 0, the numbers a, b, c per channel. */
-void F32(multires_gradient)(float *dconv, const float *dsum, const float *z, const float *a, const float *b,
+/* dconv = z > 0 ? a dsum + b z + c : 0, the numbers a, b, c per channel. In bf16 the numbers of a channel
+ * beyond an odd last one are there too, and 0. */
+void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
                             const float *c, Shape s);
 
 #endif

@@ -5,7 +5,7 @@
 #include "isa.h"
 #include "operations.h"
 
-void F32(linear_forward)(float *y, const float *x, const float *w, const float *b, int n, int c, int k)
+void SET(linear_forward)(float *y, const float *x, const float *w, const float *b, int n, int c, int k)
 {
     for (int group = 0; group < lanes_groups(n); group++)
         for (int o = 0; o < k; o++)
@@ -52,7 +52,7 @@ static void backward_weights(float *dw, float *db, const float *dy, const float 
         }
 }
 
-void F32(linear_backward)(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
+void SET(linear_backward)(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
                           int n, int c, int k)
 {
     if (dx)

@@ -2,13 +2,14 @@
  * (|got - ref| <= 2 2^-24 |ref|); the sum of maps is bound by bytes: R reads and a write.
  *
  * Error: forward |got - ref| <= (R + 1) 2^-24 gauge; dx one product and one sum: 2 2^-24 gauge; dalpha, in
- * double like the sums of fast/batchnorm.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. */
+ * double like the sums of fast/batchnorm.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. In bf16
+ * each tensor written is one rounding of 2^-8 more. */
 #include "isa.h"
 #include "operations.h"
 #include <assert.h>
 #include <math.h>
 
-void F32(softmax_forward)(float *alpha, const float *a, unsigned kept, int levels)
+void SET(softmax_forward)(float *alpha, const float *a, unsigned kept, int levels)
 {
     assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
     double largest = -INFINITY, sum = 0, exponential[MAX_LEVELS];
@@ -23,7 +24,7 @@ void F32(softmax_forward)(float *alpha, const float *a, unsigned kept, int level
         alpha[r] = exponential[r] / sum;
 }
 
-void F32(softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels)
+void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels)
 {
     double mean = 0;
     for (int r = 0; r < levels; r++)
@@ -34,34 +35,35 @@ void F32(softmax_backward)(float *da, const float *dalpha, const float *alpha, u
             da[r] += alpha[r] * (dalpha[r] - mean);
 }
 
-void F32(mix_forward)(float *y, const float *const x[], const float *alpha, unsigned kept, int levels,
-                      Shape s)
+void SET(mix_forward)(Word *y, const Word *const x[], const float *alpha, unsigned kept, int levels, Shape s)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < lanes_count(s); i += VL) {
-        Vec sum = {0};
+    for (size_t i = 0; i < tensor_words(s); i += VL) {
+        Unit sum = {{{0}}};
         for (int r = 0; r < levels; r++)
             if (level_kept(kept, r))
-                sum += broadcast(alpha[r]) * load(x[r] + i);
-        store(y + i, sum);
+                sum = add_units(sum, scale_unit(load_unit(x[r] + i), alpha[r]));
+        store_unit(y + i, sum);
     }
 }
 
 /* <a, b> over the used lanes of one group. */
-static double group_dot(const float *a, const float *b, Shape s, int group)
+static double group_dot(const Word *a, const Word *b, Shape s, int group)
 {
     VecDouble sum[HALVES] = {0};
-    const size_t at = group * group_floats(s);
-    for (size_t i = at; i < at + group_floats(s); i += LANES)
+    const size_t at = group * group_words(s);
+    for (size_t word = at; word < at + group_words(s); word += LANES)
         for (int half = 0; half < HALVES; half++)
-            sum[half] += load_double(a + i + half * HALF) * load_double(b + i + half * HALF);
+            UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++)
+        sum[half] += load_double(a + word + half * HALF, i) * load_double(b + word + half * HALF, i);
     double total = 0;
     for (int lane = 0; lane < lanes_used(s.n, group); lane++)
         total += sum[lane / HALF][lane % HALF];
     return total;
 }
 
-void F32(mix_backward)(float *const dx[], float *dalpha, const float *dy, const float *const x[],
+void SET(mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
                        const float *alpha, unsigned kept, int levels, Shape s, double *scratch)
 {
     for (int r = 0; r < levels; r++) {
@@ -77,7 +79,7 @@ void F32(mix_backward)(float *const dx[], float *dalpha, const float *dy, const 
         if (!dx || !dx[r])
             continue;
 #pragma omp parallel for schedule(static)
-        for (size_t i = 0; i < lanes_count(s); i += VL)
-            store(dx[r] + i, load(dx[r] + i) + broadcast(alpha[r]) * load(dy + i));
+        for (size_t i = 0; i < tensor_words(s); i += VL)
+            store_unit(dx[r] + i, add_units(load_unit(dx[r] + i), scale_unit(load_unit(dy + i), alpha[r])));
     }
 }

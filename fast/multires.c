@@ -8,16 +8,18 @@
  * gradient of the convolution.
  *
  * Error: a sum of n = R + 1 terms (3 backward) whose coefficients were rounded once from double:
- * |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values. */
+ * |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values; in bf16 one
+ * rounding of 2^-8 more. */
 #include "layer.h"
 
-void F32(multires_mix)(float *y, const MixedMaps *maps, Shape s)
+void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
 {
-    const size_t pixel = (size_t)s.c * LANES;
+    const size_t pixel = pixel_words(s);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
         for (int row = 0; row < s.h; row++) {
-            const float *from[MAX_LEVELS], *coefficient[MAX_LEVELS];
+            const Word *from[MAX_LEVELS];
+            const float *coefficient[MAX_LEVELS];
             int step[MAX_LEVELS], count = 0;
             for (int r = 0; r < maps->levels; r++) {
                 if (!level_kept(maps->kept, r))
@@ -27,30 +29,43 @@ void F32(multires_mix)(float *y, const MixedMaps *maps, Shape s)
                 from[count] = maps->z[r] + row_at(shape_coarser(s, step[count]), group, row / step[count]);
                 count++;
             }
-            float *to = y + row_at(s, group, row);
+            Word *to = y + row_at(s, group, row);
             for (int column = 0; column < s.w; column++, to += pixel)
-                for (int k = 0; k < s.c; k++)
+                for (int unit = 0; unit < units_of(s.c); unit++)
                     for (int part = 0; part < LANES; part += VL) {
-                        Vec sum = broadcast(maps->constant[k]);
-                        for (int i = 0; i < count; i++)
-                            sum += broadcast(coefficient[i][k]) *
-                                   load(from[i] + column / step[i] * pixel + k * LANES + part);
-                        store(to + k * LANES + part, sum);
+                        const size_t at = (size_t)unit * LANES + part;
+                        Unit sum;
+                        UNROLL_UNIT
+                        for (int i = 0; i < UNIT; i++)
+                            sum.channel[i] = broadcast(maps->constant[unit * UNIT + i]);
+                        for (int r = 0; r < count; r++) {
+                            const Unit z = load_unit(from[r] + column / step[r] * pixel + at);
+                            UNROLL_UNIT
+                            for (int i = 0; i < UNIT; i++)
+                                sum.channel[i] += broadcast(coefficient[r][unit * UNIT + i]) * z.channel[i];
+                        }
+                        store_unit(to + at, sum);
                     }
         }
 }
 
-void F32(multires_gradient)(float *dconv, const float *dsum, const float *z, const float *a, const float *b,
+void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
                             const float *c, Shape s)
 {
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int k = 0; k < s.c; k++)
+        for (int unit = 0; unit < units_of(s.c); unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t i = ((size_t)pixel * s.c + k) * LANES + part;
-                const Vec activation = load(z + i);
-                const Vec gradient =
-                    broadcast(a[k]) * load(dsum + i) + broadcast(b[k]) * activation + broadcast(c[k]);
-                store(dconv + i, choose(activation > 0, gradient, (Vec){0}));
+                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                const Unit activation = load_unit(z + at), gradient = load_unit(dsum + at);
+                Unit result;
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT; i++) {
+                    const int k = unit * UNIT + i;
+                    const Vec slope = broadcast(a[k]) * gradient.channel[i] +
+                                      broadcast(b[k]) * activation.channel[i] + broadcast(c[k]);
+                    result.channel[i] = choose(activation.channel[i] > 0, slope, (Vec){0});
+                }
+                store_unit(dconv + at, result);
             }
 }

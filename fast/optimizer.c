@@ -8,7 +8,7 @@
 #include "operations.h"
 #include <math.h>
 
-void F32(sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count)
+void SET(sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count)
 {
     const float momentum = sgd.momentum, decay = sgd.weight_decay, lr = sgd.lr;
     for (size_t i = 0; i < count; i++) {
@@ -17,7 +17,7 @@ void F32(sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count)
     }
 }
 
-void F32(adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam adam, size_t count)
+void SET(adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam adam, size_t count)
 {
     const float correct1 = 1 - pow(adam.beta1, t), correct2 = 1 - pow(adam.beta2, t);
     const float beta1 = adam.beta1, keep1 = 1 - adam.beta1, beta2 = adam.beta2, keep2 = 1 - adam.beta2;

@@ -3,17 +3,28 @@
 #include "isa.h"
 #include "operations.h"
 
-void F32(relu_forward)(float *y, const float *x, Shape s)
+void SET(relu_forward)(Word *y, const Word *x, Shape s)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < lanes_count(s); i += VL)
-        store(y + i, positive(load(x + i)));
+    for (size_t at = 0; at < tensor_words(s); at += VL) {
+        Unit u = load_unit(x + at);
+        UNROLL_UNIT
+        for (int i = 0; i < UNIT; i++)
+            u.channel[i] = positive(u.channel[i]);
+        store_unit(y + at, u);
+    }
 }
 
-/* One addition to dx: |got - ref| <= 2^-24 |dx|. */
-void F32(relu_backward)(float *dx, const float *dy, const float *y, Shape s)
+/* One addition to dx: |got - ref| <= 2^-24 |dx|, in bf16 one rounding more. */
+void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < lanes_count(s); i += VL)
-        store(dx + i, load(dx + i) + choose(load(y + i) > 0, load(dy + i), (Vec){0}));
+    for (size_t at = 0; at < tensor_words(s); at += VL) {
+        const Unit output = load_unit(y + at);
+        UnitMask passes;
+        UNROLL_UNIT
+        for (int i = 0; i < UNIT; i++)
+            passes.channel[i] = output.channel[i] > 0;
+        store_unit(dx + at, add_units(load_unit(dx + at), keep_units(passes, load_unit(dy + at))));
+    }
 }

@@ -73,12 +73,26 @@ int *integers(size_t count)
     return x;
 }
 
-/* The i-th number of a seed: an odd multiple of 2^-23, so a float holds it and it is never 0. */
+static int significant_bits = 24;
+
+void numbers_have_bits(int bits)
+{
+    significant_bits = bits;
+}
+
+double representable(double x)
+{
+    int exponent;
+    const double fraction = frexp(x, &exponent);
+    return ldexp(rint(ldexp(fraction, significant_bits)), exponent - significant_bits);
+}
+
+/* The i-th number of a seed: an odd multiple of 2^-23, so a float holds it and it is never 0, rounded. */
 static double number(size_t i, uint32_t seed)
 {
     uint32_t words[4];
     random_words(words, seed, STREAM_FILTERS, (uint32_t)i, (uint32_t)((uint64_t)i >> 32));
-    return ((int32_t)(2 * (words[0] >> 9) + 1) - 0x800000) * 0x1p-23;
+    return representable(((int32_t)(2 * (words[0] >> 9) + 1) - 0x800000) * 0x1p-23);
 }
 
 void fill_doubles(double *x, size_t count, uint32_t seed)

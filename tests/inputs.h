@@ -20,7 +20,11 @@ float *floats(size_t count);
 int *integers(size_t count);
 
 /* Signed numbers in (-1, 1), never 0, that floats hold exactly: the same seed gives the same numbers in
- * both types. A longer array starts with the numbers of a shorter one. */
+ * both types. A longer array starts with the numbers of a shorter one. After numbers_have_bits(8) they are
+ * rounded to so many significant bits, which bfloat16 holds; at first they have the 24 of floats. */
+void numbers_have_bits(int bits);
+/* Any number, rounded like them. */
+double representable(double x);
 void fill_doubles(double *x, size_t count, uint32_t seed);
 void fill_floats(float *x, size_t count, uint32_t seed);
 double *random_doubles(size_t count, uint32_t seed);

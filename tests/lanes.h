@@ -2,25 +2,37 @@
 #ifndef NOPOOL_TESTS_LANES_H
 #define NOPOOL_TESTS_LANES_H
 
-#include "../fast/f32.h"
+#include "../fast/kernels.h"
 #include "inputs.h"
 
-/* The instruction sets that this CPU runs: set `index`, and how many there are. */
-const F32 *f32_set(int index);
-int f32_set_count(void);
+/* The versions that tests loop over: f32 in every instruction set, then bf16. One that this CPU lacks is
+ * NULL, and its test returns. */
+enum { VERSIONS = 2 * MAX_ISAS };
 
-/* For tcase_add_loop_test over sets x rows of a table: _i is set * rows + row. Three sets are always looped
- * over; one that this CPU lacks is NULL, and the test returns. */
-const F32 *loop_set(int i, int rows);
+/* Version `index`, which is from now on the one under test: random numbers are such as its tensors hold, and
+ * to_lanes and from_lanes keep its layout. */
+const Kernels *use_version(int index);
 
-/* x (ref's order, numbers that floats hold) in lanes; the empty lanes hold `empty`. */
-float *to_lanes(const double *x, Shape s, float empty);
+/* For tcase_add_loop_test over versions x rows of a table: i is version * rows + row. */
+const Kernels *loop_set(int i, int rows);
+
+/* The versions of f32 that this CPU runs. */
+const Kernels *f32_at(int index);
+int f32_count(void);
+
+/* x (ref's order, numbers that the set holds) in lanes; the empty lanes hold `empty`. */
+Word *to_lanes(const double *x, Shape s, float empty);
 
 /* A tensor of NaN, to be written. */
-float *lanes(Shape s);
+Word *lanes(Shape s);
 
 /* The used lanes, in ref's order. */
-float *from_lanes(const float *x, Shape s);
+float *from_lanes(const Word *x, Shape s);
+
+/* The same for matrices, tensors with H = W = 1 that are floats in every set. */
+float *to_matrix(const double *x, Shape s, float empty);
+float *matrix(Shape s);
+float *from_matrix(const float *x, Shape s);
 
 /* Copies in the other number type. */
 float *as_floats(const double *x, size_t count);
@@ -35,5 +47,8 @@ void *scratch_of(size_t bytes);
 
 /* n roundings, one after the other: n / (1 - n 2^-24), in units of 2^-24. */
 double roundings(double n);
+
+/* n roundings to float, and in bf16 `stores` to bfloat16 (2^-8 each) on top, in the same unit. */
+double stored(double n, double stores);
 
 #endif

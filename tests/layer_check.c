@@ -20,6 +20,16 @@ static int channel_of(size_t i, Shape s)
     return (int)(i / ((size_t)s.h * s.w) % s.c);
 }
 
+/* The filters as the set's convolutions use them. */
+static double *filters_used(const LayerCase *c)
+{
+    const size_t count = layer_weights_count(&c->spec);
+    double *w = doubles(count);
+    for (size_t i = 0; i < count; i++)
+        w[i] = representable(c->filters[i]);
+    return w;
+}
+
 static void check_pooled(const LayerCase *c, int r)
 {
     const size_t count = shape_count(layer_case_in(c, r)), full = shape_count(layer_case_in(c, 0));
@@ -27,7 +37,7 @@ static void check_pooled(const LayerCase *c, int r)
     ref_pool_forward(pooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
     ref_pool_forward(gauge, absolute(c->input, full), POOL_AVERAGE, 1 << r, layer_case_in(c, 0));
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_POOLED, r), pooled, gauge, count),
-              c->spec.down == POOL_AVERAGE ? roundings(4 * r) : 0, "pooled");
+              c->spec.down == POOL_AVERAGE ? stored(4 * r, r) : 0, "pooled");
 }
 
 static void check_activation(const LayerCase *c, int r)
@@ -36,12 +46,13 @@ static void check_activation(const LayerCase *c, int r)
     const size_t in = shape_count(conv2d_input(block)), out = shape_count(conv2d_output(block));
     const double *b = c->spec.bias ? c->filters + layer_weights_count(&c->spec) : NULL;
     double *pooled = layer_case_stage(c, STAGE_POOLED, r), *activation = doubles(out), *gauge = doubles(out);
-    ref_conv2d_forward(activation, pooled, c->filters, b, block);
-    ref_conv2d_forward(gauge, absolute(pooled, in), absolute(c->filters, conv2d_filters(block)),
+    double *w = filters_used(c);
+    ref_conv2d_forward(activation, pooled, w, b, block);
+    ref_conv2d_forward(gauge, absolute(pooled, in), absolute(w, conv2d_filters(block)),
                        b ? absolute(b, c->spec.channels_out) : NULL, block);
     ref_relu_forward(activation, activation, out);
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_ACTIVATION, r), activation, gauge, out),
-              roundings(9 * block.c + 2), "activation");
+              stored(9 * block.c + 2, 1), "activation");
 }
 
 static void check_statistics(const LayerCase *c, int r)
@@ -86,8 +97,8 @@ void layer_check_mixed(const LayerCase *c, const double *const mean[], const dou
         }
     }
     const int interpolation = c->spec.up == UPSAMPLE_BILINEAR ? 8 : 0;
-    CK_WITHIN(compare_rounded(c->output, y, gauge, count), roundings(c->spec.levels + 3 + interpolation),
-              "y");
+    CK_WITHIN(compare_rounded(c->output, y, gauge, count),
+              stored(c->spec.levels + 3 + interpolation, interpolation ? 2 : 1), "y");
 }
 
 void layer_check_forward(const LayerCase *c)
@@ -115,19 +126,20 @@ typedef struct {
     double *sum, *sum_zhat;     /* over batch and map, (K): of dsum, of dsum zhat */
     double *gauge, *gauge_zhat; /* the same over absolute values, |zhat| <= (|z| + |mean|) scale */
     double *z, *mean, *variance;
-    double roundings; /* that dsum has seen */
+    double roundings, stores; /* that dsum has seen */
 } LevelSums;
 
 static LevelSums level_sums(const LayerCase *c, int r)
 {
     const Shape s = layer_case_out(c, r);
     const size_t count = shape_count(s), full = shape_count(layer_case_out(c, 0));
-    LevelSums l = {zeros(count), zeros(count), zeros(s.c), zeros(s.c), zeros(s.c),
-                   zeros(s.c),   NULL,         NULL,       NULL,       0};
+    LevelSums l = {zeros(count), zeros(count), zeros(s.c), zeros(s.c), zeros(s.c), zeros(s.c),
+                   NULL,         NULL,         NULL,       0,          0};
     l.z = layer_case_stage(c, STAGE_ACTIVATION, r);
     l.mean = layer_case_stage(c, STAGE_MEAN, r);
     l.variance = layer_case_stage(c, STAGE_VARIANCE, r);
     l.roundings = c->spec.up == UPSAMPLE_NEAREST ? 4 * r : r == 0 ? 0 : 4 * (1 << 2 * r) + 4;
+    l.stores = c->spec.up == UPSAMPLE_NEAREST ? r : r == 0 ? 0 : 4 * (1 << 2 * r);
     ref_upsample_backward(l.dsum, c->cotangent, c->spec.up, 1 << r, s);
     ref_upsample_backward(l.gauge_dsum, absolute(c->cotangent, full), c->spec.up, 1 << r, s);
     for (size_t i = 0; i < count; i++) {
@@ -158,7 +170,7 @@ static void check_dconv(const LayerCase *c, const LevelSums *l, double alpha, in
                                   (l->z[i] + fabs(l->mean[k])) * scale * l->gauge_zhat[k] / m);
     }
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_DCONV, r), dconv, gauge, count),
-              roundings(5 + l->roundings + m * 0x1p-27), "dconv");
+              stored(5 + l->roundings + m * 0x1p-27, l->stores + 1), "dconv");
 }
 
 static double *copy_of(const double *x, size_t count)
@@ -172,11 +184,11 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
 {
     const int channels = c->spec.channels_out;
     const size_t inputs = shape_count(layer_case_in(c, 0));
-    double alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, gauge_alpha[MAX_LEVELS] = {0}, terms = 0, most = 0,
-                              mean = 0;
+    double alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, gauge_alpha[MAX_LEVELS] = {0};
+    double terms = 0, most = 0, stores = 0, mean = 0;
     double *sum_filters = copy_of(c->dfilters, c->filters_count);
-    double *gauge_filters = absolute(c->dfilters, c->filters_count),
-           *weights = absolute(c->filters, c->filters_count);
+    double *gauge_filters = absolute(c->dfilters, c->filters_count), *filters = filters_used(c),
+           *weights = absolute(filters, layer_weights_count(&c->spec));
     double *sum_x = zeros(inputs), *gauge_x = zeros(inputs), *da = copy_of(c->dlogits, c->logits_count);
     double *gauge_a = absolute(da, c->logits_count);
     c->engine->layer_alpha(c->layer, alpha);
@@ -196,7 +208,7 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         ref_conv2d_backward_weights(sum_filters, c->spec.bias ? sum_filters + b : NULL, dconv, pooled, block);
         ref_conv2d_backward_weights(gauge_filters, c->spec.bias ? gauge_filters + b : NULL, size,
                                     absolute(pooled, shape_count(in)), block);
-        ref_conv2d_backward_data(dpooled, dconv, c->filters, block);
+        ref_conv2d_backward_data(dpooled, dconv, filters, block);
         ref_conv2d_backward_data(gauge_pooled, size, weights, block);
         ref_pool_backward(sum_x, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
         ref_pool_backward(gauge_x, gauge_pooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
@@ -214,15 +226,16 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         const double m = (double)out.n * out.h * out.w;
         terms += m + lanes_groups(out.n) + 3;
         most = fmax(most, l.roundings + m * 0x1p-27);
+        stores = fmax(stores, l.stores);
         mean += alpha[r] * gauge_alpha[r];
     }
     CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, c->filters_count),
-              roundings(terms + most), "dfilters");
+              stored(terms + most, c->spec.affine ? stores : 0), "dfilters");
     if (dx)
         CK_WITHIN(compare_rounded(dx, sum_x, gauge_x, inputs),
-                  roundings(9 * channels + 2 + 3 * c->spec.levels), "dx");
+                  stored(9 * channels + 2 + 3 * c->spec.levels, c->spec.levels + 1), "dx");
     ref_softmax_backward(da, dalpha, alpha, c->spec.kept, c->spec.levels);
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);
-    CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), roundings(3 + most), "dlogits");
+    CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), stored(3 + most, stores), "dlogits");
 }

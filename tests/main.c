@@ -1,6 +1,6 @@
 /* Runs every suite, or the one that CK_RUN_SUITE names; the exit status is the verdict. No parallel code may
  * run here: each test is forked from this process, and OpenMP does not survive a fork. */
-#include "../fast/f32.h"
+#include "../fast/kernels.h"
 #include "suites.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +8,15 @@
 /* Tests of a set that this CPU lacks return at once: say so. */
 static void print_sets(void)
 {
-    const F32 *sets[3];
-    const int count = f32_sets(sets);
-    printf("Instruction sets tested:");
-    for (int i = 0; i < count; i++)
-        printf(" %s", sets[i]->instruction_set);
-    printf(count < 3 ? "; this CPU lacks the others, whose tests are skipped\n" : "\n");
+    static const char *const names[] = {"f32", "bf16"};
+    for (int set = 0; set < 2; set++) {
+        const Kernels *versions[MAX_ISAS];
+        const int count = kernels_versions(versions, names[set]);
+        printf("Instruction sets of %s tested:", names[set]);
+        for (int i = 0; i < count; i++)
+            printf(" %s", versions[i]->instruction_set);
+        printf(count < MAX_ISAS ? "; this CPU lacks the others, whose tests are skipped\n" : "\n");
+    }
     fflush(stdout);
 }
 

@@ -2,19 +2,31 @@
  * ref's as ref runs whose initial filters differ by one rounding (2^-24 relative) stay to each other, within
  * a factor of 10.
  *
- * Runs part where a ReLU or a maximum flips: a rare jump, at a step that is chance, which then grows. So the
- * largest distance over all steps is held against the largest spread over all steps; the first step of either
- * kind, before any jump, also by itself. The spread is not less than one rounding of the loss. On real
- * images, with the network of the smoke budget; NOPOOL_SLOW=1 (make check-slow) takes all its levels and
- * steps, otherwise it is three levels and two steps. */
+ * The network is smooth but for its kinks: a ReLU near 0, a maximum of two nearly equal numbers. Where a
+ * rounding moves an element across one, two runs part, and the distance grows a thousandfold within ten
+ * steps. Most such flips weigh nothing; some weigh much, at a step that is chance: from most starts the ref
+ * runs themselves have parted by a hundredth of the loss at step 20, from some they still agree to seven
+ * digits. One start therefore proves nothing, in either direction. Three things are held:
+ *
+ *   - from several starts (other filters, other images), over all 20 steps: the largest distance against the
+ *     largest spread, each the median over starts, and each the largest over starts;
+ *   - the first step of either kind, which no flip can have moved, start by start;
+ *   - at every one of 20 steps of one ref run, both sets from equal state again: what no flip can excuse.
+ *
+ * A spread is not less than one rounding of the loss. On real images, with the network of the smoke budget;
+ * NOPOOL_SLOW=1 (make check-slow) takes all its levels, steps and starts, otherwise it is three levels, two
+ * steps and one start. */
 #include "../experiments/batch.h"
 #include "../experiments/bilevel.h"
 #include "lanes.h"
 #include "suites.h"
+#include <gsl/gsl_sort.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { STEPS = 20, PERTURBED = 8, BATCH = 32 };
+enum { STEPS = 20, STARTS = 5, PERTURBED = 4, BATCH = 32 };
 
 static bool slow(void)
 {
@@ -38,74 +50,185 @@ static NetworkSpec spec(void)
     return s;
 }
 
-/* Losses of the steps on filters, then of the steps on logits. The signs of the perturbation are drawn anew
- * for each run; 0: none. */
-static void train(double losses[2 * STEPS], int steps, const Engine *engine, const Dataset *data,
-                  uint32_t perturbation)
+static Network *create(const Engine *engine)
 {
     const NetworkSpec s = spec();
     Error error;
     Network *net = network_create(engine, &s, BATCH, &error);
     ck_assert_msg(net != NULL, "%s", error.text);
-    network_initialise(net, 3);
-    double *filters = doubles(net->filters_count);
+    return net;
+}
+
+/* Both sets start from what both can hold. Then, unless perturbation is 0, every filter moves by one
+ * rounding, up or down as drawn for this perturbation. */
+static void round_and_perturb(Network *net, Vector *v, size_t count, uint32_t perturbation)
+{
+    double *values = doubles(count);
+    const double *signs = random_doubles(count, perturbation + 1000);
+    net->engine->vector_read(values, v, 0, count);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = (float)values[i];
+        if (perturbation)
+            values[i] *= 1 + (signs[i] > 0 ? 0x1p-24 : -0x1p-24);
+    }
+    net->engine->vector_write(v, 0, values, count);
+}
+
+/* The loss of step t: on filters if t is even, on logits if it is odd. Each has images of its own. */
+static double step(Network *net, const Dataset *data, int start, int t)
+{
     float *images = floats((size_t)BATCH * IMAGE_BYTES);
     int *labels = integers(BATCH);
     uint32_t indices[BATCH];
-    const double *signs = random_doubles(net->filters_count, perturbation + 1000);
-    engine->vector_read(filters, net->filters, 0, net->filters_count);
-    for (size_t i = 0; i < net->filters_count; i++) {
-        filters[i] = (float)filters[i]; /* equal state: what both sets can hold */
-        if (perturbation)
-            filters[i] *= 1 + (signs[i] > 0 ? 0x1p-24 : -0x1p-24);
-    }
-    engine->vector_write(net->filters, 0, filters, net->filters_count);
-    for (int t = 0; t < 2 * steps; t++) {
-        const bool is_a = t % 2 == 0;
-        for (int n = 0; n < BATCH; n++)
-            indices[n] = (uint32_t)(t * BATCH + n);
-        batch_assemble(images, labels, data, &data->train, indices, BATCH, (BatchMode){.augment = false});
-        const Batch batch = {images, labels, BATCH};
-        losses[t] = is_a ? filters_step(net, batch, (Sgd){0.1, 0.9, 0}).loss
-                         : logits_step(net, batch, (Adam){1e-2, 0.5, 0.999, 1e-8, 3e-4}, t / 2 + 1).loss;
-    }
+    for (int n = 0; n < BATCH; n++)
+        indices[n] = (uint32_t)((start * 2 * STEPS + t) * BATCH + n);
+    batch_assemble(images, labels, data, &data->train, indices, BATCH, (BatchMode){.augment = false});
+    const Batch batch = {images, labels, BATCH};
+    return t % 2 == 0 ? filters_step(net, batch, (Sgd){0.1, 0.9, 0}).loss
+                      : logits_step(net, batch, (Adam){1e-2, 0.5, 0.999, 1e-8, 3e-4}, t / 2 + 1).loss;
+}
+
+/* A start draws its own filters. */
+static void train(double losses[2 * STEPS], int steps, const Engine *engine, const Dataset *data, int start,
+                  uint32_t perturbation)
+{
+    Network *net = create(engine);
+    network_initialise(net, 3 + start);
+    round_and_perturb(net, net->filters, net->filters_count, perturbation);
+    for (int t = 0; t < 2 * steps; t++)
+        losses[t] = step(net, data, start, t);
     network_free(net);
 }
 
-START_TEST(test_training_of_f32_agrees_with_ref)
+/* spread[t]: how far ref's loss and those of its perturbed runs lie apart. */
+static void spread_of_ref(double spread[2 * STEPS], const double ref[2 * STEPS], int steps,
+                          const Dataset *data, int start)
 {
-    const int steps = slow() ? STEPS : 2;
-    Dataset data;
-    Error error;
-    double ref[2 * STEPS], perturbed[2 * STEPS], got[2 * STEPS], low[2 * STEPS], high[2 * STEPS], most = 0;
-    ck_assert_msg(dataset_load(&data, dataset_default(), &error), "%s", error.text);
-    train(ref, steps, &ref_engine, &data, 0);
+    double perturbed[2 * STEPS], low[2 * STEPS], high[2 * STEPS];
     for (int t = 0; t < 2 * steps; t++)
         low[t] = high[t] = ref[t];
-    for (uint32_t run = 1; run <= PERTURBED; run++) {
-        train(perturbed, steps, &ref_engine, &data, run);
+    for (int run = 0; run < PERTURBED; run++) {
+        train(perturbed, steps, &ref_engine, data, start, (uint32_t)(start * PERTURBED + run + 1));
         for (int t = 0; t < 2 * steps; t++) {
             low[t] = fmin(low[t], perturbed[t]);
             high[t] = fmax(high[t], perturbed[t]);
         }
     }
+    for (int t = 0; t < 2 * steps; t++)
+        spread[t] = fmax(high[t] - low[t], 0x1p-24 * ref[t]);
+}
+
+static double largest(const double *values, int count)
+{
+    double most = 0;
+    for (int i = 0; i < count; i++)
+        most = fmax(most, values[i]);
+    return most;
+}
+
+static double median(const double *values, int count)
+{
+    double sorted[STARTS];
+    memcpy(sorted, values, count * sizeof *sorted);
+    gsl_sort(sorted, 1, (size_t)count);
+    return sorted[count / 2];
+}
+
+/* One start: the largest distance of every version and the largest spread over its steps. */
+static void measure(double distance[MAX_ISAS][STARTS], double spread[STARTS], int steps, const Dataset *data,
+                    int start)
+{
+    double ref[2 * STEPS], got[2 * STEPS], spreads[2 * STEPS], distances[2 * STEPS];
+    train(ref, steps, &ref_engine, data, start, 0);
     ck_assert_msg(ref[2 * steps - 2] < ref[0], "the loss does not fall: %g to %g", ref[0],
                   ref[2 * steps - 2]);
-    for (int set = 0; set < f32_set_count(); set++) {
-        const F32 *f32 = f32_set(set);
-        train(got, steps, f32->engine, &data, 0);
-        double distance = 0;
-        most = 0;
+    spread_of_ref(spreads, ref, steps, data, start);
+    ck_assert_msg(spreads[0] < 1e-6 && spreads[1] < 1e-6, "the spread of the first steps is %g, %g: too much",
+                  spreads[0], spreads[1]);
+    spread[start] = largest(spreads, 2 * steps);
+    for (int set = 0; set < f32_count(); set++) {
+        const char *name = f32_at(set)->instruction_set;
+        train(got, steps, f32_at(set)->engine, data, start, 0);
         for (int t = 0; t < 2 * steps; t++) {
-            most = fmax(most, fmax(high[t] - low[t], 0x1p-24 * ref[t]));
-            distance = fmax(distance, fabs(got[t] - ref[t]));
-            if (t < 2 || t == 2 * steps - 1)
-                ck_assert_msg(distance <= 10 * most, "%s, up to step %d: distance %g from ref, spread %g",
-                              f32->instruction_set, t / 2, distance, most);
+            ck_assert_msg(isfinite(got[t]), "%s, step %d: loss %g", name, t / 2, got[t]);
+            distances[t] = fabs(got[t] - ref[t]);
+            ck_assert_msg(t >= 2 || distances[t] <= 10 * spreads[t],
+                          "%s, start %d, first step %d: distance %g, spread %g", name, start, t, distances[t],
+                          spreads[t]);
+        }
+        distance[set][start] = largest(distances, 2 * steps);
+        if (slow())
+            fprintf(stderr, "start %d: %s %.1e from ref, spread of ref %.1e\n", start, name,
+                    distance[set][start], spread[start]);
+    }
+}
+
+START_TEST(test_training_of_f32_agrees_with_ref)
+{
+    const int steps = slow() ? STEPS : 2, starts = slow() ? STARTS : 1;
+    Dataset data;
+    Error error;
+    double distance[MAX_ISAS][STARTS], spread[STARTS];
+    ck_assert_msg(dataset_load(&data, dataset_default(), &error), "%s", error.text);
+    for (int start = 0; start < starts; start++)
+        measure(distance, spread, steps, &data, start);
+    dataset_free(&data);
+    for (int set = 0; set < f32_count(); set++) {
+        const char *name = f32_at(set)->instruction_set;
+        ck_assert_msg(median(distance[set], starts) <= 10 * median(spread, starts),
+                      "%s: median distance %g from ref, median spread %g", name,
+                      median(distance[set], starts), median(spread, starts));
+        ck_assert_msg(largest(distance[set], starts) <= 10 * largest(spread, starts),
+                      "%s: largest distance %g from ref, largest spread %g", name,
+                      largest(distance[set], starts), largest(spread, starts));
+    }
+}
+END_TEST
+
+/* The state that a step starts from, as numbers that both sets hold, from one network to another. */
+static void copy_state(Network *to, const Network *from)
+{
+    Vector *const sources[] = {from->filters, from->velocity, from->logits, from->moment1, from->moment2};
+    Vector *const targets[] = {to->filters, to->velocity, to->logits, to->moment1, to->moment2};
+    for (int i = 0; i < 5; i++) {
+        const size_t count = i < 2 ? from->filters_count : from->logits_count;
+        double *values = doubles(count);
+        from->engine->vector_read(values, sources[i], 0, count);
+        to->engine->vector_write(targets[i], 0, values, count);
+    }
+}
+
+START_TEST(test_every_step_from_equal_state_agrees_with_ref)
+{
+    const int steps = slow() ? STEPS : 2;
+    Dataset data;
+    Error error;
+    Network *ref = create(&ref_engine), *perturbed = create(&ref_engine), *fast[MAX_ISAS];
+    ck_assert_msg(dataset_load(&data, dataset_default(), &error), "%s", error.text);
+    for (int set = 0; set < f32_count(); set++)
+        fast[set] = create(f32_at(set)->engine);
+    network_initialise(ref, 3);
+    for (int t = 0; t < 2 * steps; t++) {
+        double spread = 0;
+        round_and_perturb(ref, ref->filters, ref->filters_count, 0);
+        round_and_perturb(ref, ref->logits, ref->logits_count, 0);
+        for (int set = 0; set < f32_count(); set++)
+            copy_state(fast[set], ref);
+        copy_state(perturbed, ref);
+        round_and_perturb(perturbed, perturbed->filters, perturbed->filters_count, (uint32_t)t + 1);
+        const double loss = step(ref, &data, 0, t);
+        spread = fmax(fabs(step(perturbed, &data, 0, t) - loss), 0x1p-24 * loss);
+        for (int set = 0; set < f32_count(); set++) {
+            const double distance = fabs(step(fast[set], &data, 0, t) - loss);
+            ck_assert_msg(distance <= 10 * spread, "%s, step %d from equal state: distance %g, spread %g",
+                          f32_at(set)->instruction_set, t, distance, spread);
         }
     }
+    for (int set = 0; set < f32_count(); set++)
+        network_free(fast[set]);
+    network_free(perturbed);
+    network_free(ref);
     dataset_free(&data);
-    ck_assert_msg(most < 0.1, "the spread %g says nothing", most);
 }
 END_TEST
 
@@ -114,7 +237,8 @@ Suite *agreement_suite(void)
     Suite *suite = suite_create("agreement");
     TCase *tcase = tcase_create("steps");
     tcase_add_checked_fixture(tcase, NULL, arrays_free);
-    tcase_set_timeout(tcase, 600);
+    tcase_set_timeout(tcase, 1800);
+    tcase_add_test(tcase, test_every_step_from_equal_state_agrees_with_ref);
     tcase_add_test(tcase, test_training_of_f32_agrees_with_ref);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,6 +1,7 @@
 /* The program build/kernel as a user runs it: files of his own in, results or one sentence out. */
 #include "../experiments/files.h"
 #include "../ref/conv2d.h"
+#include "inputs.h"
 #include "kernel_user.h"
 #include "suites.h"
 #include <math.h>
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const set_names[] = {"ref", "f32"};
+enum { REF, F32, BF16, SETS };
+static const char *const set_names[] = {"ref", "f32", "bf16"};
 
 #define LAYER "x:2,3,4,8 w:5,3,3,3 b:5 a:3 down@avg up@bilinear eps=1e-5"
 #define ADAM  "w:2,3 dw:2,3 m:2,3 v:2,3 lr=0.1 beta1=0.5 beta2=0.999 eps=1 weight_decay=0"
@@ -47,15 +49,15 @@ enum { GOOD = sizeof good / sizeof *good };
 
 START_TEST(test_kernel_pass_gives_its_results)
 {
-    user_write(good[_i / 2].input);
-    user_expects_success(user_run_pass(good[_i / 2].pass, set_names[_i % 2]));
+    user_write(good[_i / SETS].input);
+    user_expects_success(user_run_pass(good[_i / SETS].pass, set_names[_i % SETS]));
     char copy[256], *rest = NULL;
-    snprintf(copy, sizeof copy, "%s", good[_i / 2].results);
+    snprintf(copy, sizeof copy, "%s", good[_i / SETS].results);
     hsize_t results = 0;
     for (char *item = strtok_r(copy, " ", &rest); item != NULL; item = strtok_r(NULL, " ", &rest)) {
         char *shape = strchr(item, ':');
         *shape = 0;
-        double *values = user_result(item, shape + 1, _i % 2);
+        double *values = user_result(item, shape + 1, _i % SETS != REF);
         ck_assert_msg(isfinite(values[0]), "'%s' is %g", item, values[0]);
         free(values);
         results++;
@@ -100,19 +102,23 @@ enum {
 };
 static const Conv2dShape conv = {N, C, K, SIDE, SIDE, 3, 1};
 
-static void fill(double *values, const char *name, size_t count, bool absolute)
+/* The user's numbers, as many bits of them as a set takes. */
+static void fill(double *values, const char *name, size_t count, bool absolute, int bits)
 {
-    for (size_t i = 0; i < count; i++)
-        values[i] = absolute ? fabs(user_number(name, i)) : user_number(name, i);
+    numbers_have_bits(bits);
+    for (size_t i = 0; i < count; i++) {
+        const double number = bits < 53 ? representable(user_number(name, i)) : user_number(name, i);
+        values[i] = absolute ? fabs(number) : number;
+    }
 }
 
-/* |got - ref| <= (n + 2) 2^-24 gauge in f32, with n terms a sum; equal in ref. */
+/* |got - ref| <= unit gauge, where ref has the same numbers as the set. */
 static void expect_close(const char *name, const char *shape, const double *ref, const double *gauge,
-                         size_t count, int terms, bool single)
+                         size_t count, double unit, bool single)
 {
     double *got = user_result(name, shape, single);
     for (size_t i = 0; i < count; i++) {
-        double bound = single ? (terms + 2) * 0x1p-24 * gauge[i] : 0;
+        double bound = unit * gauge[i];
         if (!(fabs(got[i] - ref[i]) <= bound))
             ck_abort_msg("%s[%zu] is %.17g, not %.17g within %g", name, i, got[i], ref[i], bound);
     }
@@ -122,22 +128,25 @@ static void expect_close(const char *name, const char *shape, const double *ref,
 START_TEST(test_kernel_conv2d_matches_ref)
 {
     static double x[X], w[WEIGHTS], b[K], dy[Y], y[2][Y], dx[2][X], dw[2][WEIGHTS], db[2][K];
+    /* Equal in ref. n terms a sum otherwise, (n + 2) 2^-24, and 2^-8 where bf16 stores a tensor. */
+    const int bits = _i == BF16 ? 8 : 53;
+    const double unit = _i == REF ? 0 : 0x1p-24, store = _i == BF16 ? 0x1p-8 : 0;
     for (int absolute = 1; absolute >= 0; absolute--) {
-        fill(x, "x", X, absolute);
-        fill(w, "w", WEIGHTS, absolute);
-        fill(b, "b", K, absolute);
-        fill(dy, "dy", Y, absolute);
+        fill(x, "x", X, absolute, bits);
+        fill(w, "w", WEIGHTS, absolute, bits);
+        fill(b, "b", K, absolute, 53);
+        fill(dy, "dy", Y, absolute, bits);
         ref_conv2d_forward(y[absolute], x, w, b, conv);
         ref_conv2d_backward_data(dx[absolute], dy, w, conv);
         ref_conv2d_backward_weights(dw[absolute], db[absolute], dy, x, conv);
     }
     user_write("x:17,3,6,6 w:5,3,3,3 b:5 dy:17,5,6,6");
     user_expects_success(user_run_pass("conv2d_forward", set_names[_i]));
-    expect_close("y", "17,5,6,6", y[0], y[1], Y, C * 9 + 1, _i);
+    expect_close("y", "17,5,6,6", y[0], y[1], Y, (C * 9 + 3) * unit + store, _i);
     user_expects_success(user_run_pass("conv2d_backward", set_names[_i]));
-    expect_close("dx", "17,3,6,6", dx[0], dx[1], X, K * 9, _i);
-    expect_close("dw", "5,3,3,3", dw[0], dw[1], WEIGHTS, N * SIDE * SIDE, _i);
-    expect_close("db", "5", db[0], db[1], K, N * SIDE * SIDE, _i);
+    expect_close("dx", "17,3,6,6", dx[0], dx[1], X, (K * 9 + 2) * unit + store, _i);
+    expect_close("dw", "5,3,3,3", dw[0], dw[1], WEIGHTS, (N * SIDE * SIDE + 2) * unit, _i);
+    expect_close("db", "5", db[0], db[1], K, (N * SIDE * SIDE + 2) * unit, _i);
 }
 END_TEST
 
@@ -231,8 +240,8 @@ START_TEST(test_kernel_refuses_a_wrong_command_line)
         ck_assert_int_eq(user_run_pass(unknown[i], "ref"), 2);
         user_expects_message("known are conv2d_forward|backward", true);
     }
-    ck_assert_int_eq(user_run_pass("relu_forward", "bf16"), 2);
-    user_expects_message("known are ref and f32", true);
+    ck_assert_int_eq(user_run_pass("relu_forward", "f16"), 2);
+    user_expects_message("known are ref, f32 and bf16", true);
     ck_assert(!file_exists(user_out));
 }
 END_TEST
@@ -319,9 +328,9 @@ Suite *kernel_suite(void)
     TCase *tcase = tcase_create("kernel");
     tcase_set_timeout(tcase, 20);
     tcase_add_checked_fixture(tcase, user_setup, user_teardown);
-    tcase_add_loop_test(tcase, test_kernel_pass_gives_its_results, 0, 2 * GOOD);
+    tcase_add_loop_test(tcase, test_kernel_pass_gives_its_results, 0, SETS * GOOD);
     tcase_add_test(tcase, test_kernel_help_lists_the_passes_tested_here);
-    tcase_add_loop_test(tcase, test_kernel_conv2d_matches_ref, 0, 2);
+    tcase_add_loop_test(tcase, test_kernel_conv2d_matches_ref, 0, SETS);
     tcase_add_loop_test(tcase, test_kernel_refuses_a_wrong_input, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, test_kernel_refuses_a_wrong_command_line);
     tcase_add_test(tcase, test_kernel_refuses_what_is_no_file_of_arrays);

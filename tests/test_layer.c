@@ -10,10 +10,10 @@ enum { ALL = WANT_FILTERS | WANT_LOGITS };
 /* The case of loop index i; false if this CPU lacks the set. */
 static bool start(LayerCase *c, int i)
 {
-    const F32 *f32 = loop_set(i, layer_rows);
-    if (f32)
-        layer_case_make(c, f32->engine, layer_table[i % layer_rows]);
-    return f32 != NULL;
+    const Kernels *kernels = loop_set(i, layer_rows);
+    if (kernels)
+        layer_case_make(c, kernels->engine, layer_table[i % layer_rows]);
+    return kernels != NULL;
 }
 
 START_TEST(test_layer_forward_matches_ref)
@@ -110,10 +110,10 @@ Suite *layer_suite(void)
     TCase *tcase = tcase_create("against ref");
     tcase_add_checked_fixture(tcase, NULL, arrays_free);
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, test_layer_forward_matches_ref, 0, 3 * layer_rows);
-    tcase_add_loop_test(tcase, test_layer_tracks_statistics_of_filter_steps, 0, 3 * layer_rows);
-    tcase_add_loop_test(tcase, test_layer_backward_matches_ref, 0, 3 * layer_rows);
-    tcase_add_loop_test(tcase, test_layer_backward_computes_what_is_wanted, 0, 3 * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_forward_matches_ref, 0, VERSIONS * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_tracks_statistics_of_filter_steps, 0, VERSIONS * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_backward_matches_ref, 0, VERSIONS * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_backward_computes_what_is_wanted, 0, VERSIONS * layer_rows);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -179,14 +179,14 @@ static double *exported(const Network *net, const Tensor *t, Shape s)
  * then SGD and Adam on the gradients it found. */
 START_TEST(test_network_bilevel_step_matches_ref)
 {
-    const F32 *f32 = loop_set(_i, ROWS);
+    const Kernels *kernels = loop_set(_i, ROWS);
     const NetworkSpec *spec = &table[_i % ROWS];
     const Sgd sgd = {0.1, 0.9, 1e-4};
     const Adam adam = {1e-2, 0.5, 0.999, 1e-8, 3e-4};
     Case c;
-    if (!f32)
+    if (!kernels)
         return;
-    make(&c, f32->engine, spec, 21);
+    make(&c, kernels->engine, spec, 21);
     Network *net = c.net;
     network_forward(net, c.images, c.labels, c.n, PASS_FILTERS);
     Tensor *dy = net->dlast;
@@ -269,11 +269,11 @@ START_TEST(test_network_steps_touch_their_own_parameters_ref)
 }
 END_TEST
 
-START_TEST(test_network_steps_touch_their_own_parameters_f32)
+START_TEST(test_network_steps_touch_their_own_parameters_fast)
 {
-    const F32 *f32 = f32_set(_i);
-    if (f32)
-        check_steps(f32->engine);
+    const Kernels *kernels = use_version(_i);
+    if (kernels)
+        check_steps(kernels->engine);
 }
 END_TEST
 
@@ -301,23 +301,23 @@ static double *trained(const Engine *engine, int threads, size_t *count)
 
 START_TEST(test_network_training_does_not_depend_on_threads)
 {
-    const F32 *f32 = f32_set(_i);
+    const Kernels *kernels = use_version(_i);
     size_t count;
-    if (!f32)
+    if (!kernels)
         return;
-    double *one = trained(f32->engine, 1, &count);
-    CK_WITHIN(compare_exact_double(trained(f32->engine, 2, &count), one, count), 0, "2 threads");
-    CK_WITHIN(compare_exact_double(trained(f32->engine, 3, &count), one, count), 0, "3 threads");
+    double *one = trained(kernels->engine, 1, &count);
+    CK_WITHIN(compare_exact_double(trained(kernels->engine, 2, &count), one, count), 0, "2 threads");
+    CK_WITHIN(compare_exact_double(trained(kernels->engine, 3, &count), one, count), 0, "3 threads");
 }
 END_TEST
 
 /* A batch learned by heart: the loss falls far below chance. */
 START_TEST(test_network_learns_a_batch_by_heart)
 {
-    const F32 *f32 = f32_best();
+    const Kernels *kernels = kernels_best("f32");
     Case c;
-    ck_assert_ptr_nonnull(f32);
-    make(&c, f32->engine,
+    ck_assert_ptr_nonnull(kernels);
+    make(&c, kernels->engine,
          &(NetworkSpec)SPEC(3, 16, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, true, false, true), 32);
     Step step = {0};
     for (int t = 0; t < 60; t++)
@@ -336,10 +336,10 @@ Suite *network_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_network_gradients_in_double, 0, ROWS);
     tcase_add_loop_test(tcase, test_network_directional_derivative_in_double, 0, ROWS);
-    tcase_add_loop_test(tcase, test_network_bilevel_step_matches_ref, 0, 3 * ROWS);
+    tcase_add_loop_test(tcase, test_network_bilevel_step_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_test(tcase, test_network_steps_touch_their_own_parameters_ref);
-    tcase_add_loop_test(tcase, test_network_steps_touch_their_own_parameters_f32, 0, 3);
-    tcase_add_loop_test(tcase, test_network_training_does_not_depend_on_threads, 0, 3);
+    tcase_add_loop_test(tcase, test_network_steps_touch_their_own_parameters_fast, 0, VERSIONS);
+    tcase_add_loop_test(tcase, test_network_training_does_not_depend_on_threads, 0, VERSIONS);
     tcase_add_test(tcase, test_network_learns_a_batch_by_heart);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -37,7 +37,7 @@ static const struct {
     {"--layers=many", "whole number"},
     {"--layers", "no value"},
     {"layers=3", "is no option"},
-    {"--kernels=gpu", "ref|f32"},
+    {"--kernels=gpu", "ref|f32|bf16"},
     {"--threads=-2", "--threads"},
     {"--levels=7", "does not divide"},
     {"--pooling=predefined --stages=1,2", "--stages"},

@@ -46,7 +46,7 @@ void bench_line(const char *what, const char *kernels, const char *shape, int th
 enum { READ_BYTES = 256 << 20 };
 
 typedef struct {
-    const F32 *f32;
+    const Kernels *kernels;
     const char *memory;
 } PeakWork;
 
@@ -56,7 +56,7 @@ static void multiply_add(void *context)
 {
     const PeakWork *work = context;
 #pragma omp parallel
-    work->f32->multiply_add_loop(ROUNDS);
+    work->kernels->multiply_add_loop(ROUNDS);
 }
 
 static void read_memory(void *context)
@@ -72,48 +72,61 @@ static void read_memory(void *context)
     }
 }
 
-Peak bench_peak(const F32 *f32, int threads)
+Peak bench_peak(const Kernels *kernels, int threads)
 {
     char *memory = malloc(READ_BYTES);
-    PeakWork work = {f32, memory};
+    PeakWork work = {kernels, memory};
     Peak peak = {0, 0};
     if (memory) {
         memset(memory, 1, READ_BYTES);
         peak.bytes = READ_BYTES / bench_seconds(read_memory, &work);
     }
-    peak.flops = threads * f32->multiply_add_loop(ROUNDS) / bench_seconds(multiply_add, &work);
+    peak.flops = threads * kernels->multiply_add_loop(ROUNDS) / bench_seconds(multiply_add, &work);
     free(memory);
     return peak;
 }
 
+static void bench_set(const Kernels *kernels, int threads)
+{
+    const Peak peak = bench_peak(kernels, threads);
+    char name[64];
+    snprintf(name, sizeof name, "%s-%s", kernels->name, kernels->instruction_set);
+    bench_line("peak_multiply_add", name, "registers", threads, peak.flops / 1e9, "GFLOP/s", 1, 0);
+    bench_line("peak_read", name, "256 MiB", threads, peak.bytes / 1e9, "GB/s", 1, 0);
+    bench_convolutions(kernels, peak, threads);
+    bench_maps(kernels, peak, threads);
+    bench_steps(kernels, peak, threads);
+}
+
 int main(int argc, char **argv)
 {
-    const F32 *f32 = f32_best();
+    static const char *const names[] = {"f32", "bf16"};
     const int cores = omp_get_num_procs();
     if (argc > 1) {
         fprintf(strcmp(argv[1], "--help") == 0 ? stdout : stderr,
-                "bench\n\nMeasures the float kernels on this machine; NOPOOL_ISA=plain|avx2|avx512 chooses "
-                "among instruction "
-                "sets.\nA line: what, kernels, shape, threads, value, unit, fraction of the measured peak, "
+                "bench\n\nMeasures the kernel sets f32 and bf16 on this machine, in the fastest instruction "
+                "set of "
+                "each;\nNOPOOL_ISA=plain|avx2 chooses another for both, avx512 or avx512bf16 measures that "
+                "set alone."
+                "\nA line: what, kernels, shape, threads, value, unit, fraction of the measured peak, "
                 "ratio to "
                 "oneDNN's direct algorithm.\n");
         return strcmp(argv[1], "--help") == 0 ? 0 : 2;
     }
-    if (!f32) {
+    const Kernels *sets[] = {kernels_best(names[0]), kernels_best(names[1])};
+    if (!sets[0] && !sets[1]) {
         fprintf(stderr, "bench: NOPOOL_ISA names a set that this CPU cannot run or nobody knows: unset it\n");
         return 1;
     }
     printf("what\tkernels\tshape\tthreads\tvalue\tunit\tfraction_of_peak\tratio_to_onednn\n");
-    bench_memory(f32); /* forks: before any thread starts */
+    for (int set = 0; set < 2; set++)
+        if (sets[set])
+            bench_memory(sets[set]); /* forks: before any thread starts */
     for (int threads = 1; threads <= cores; threads = threads < cores ? cores : cores + 1) {
         omp_set_num_threads(threads);
-        const Peak peak = bench_peak(f32, threads);
-        bench_line("peak_multiply_add", f32->instruction_set, "registers", threads, peak.flops / 1e9,
-                   "GFLOP/s", 1, 0);
-        bench_line("peak_read", f32->instruction_set, "256 MiB", threads, peak.bytes / 1e9, "GB/s", 1, 0);
-        bench_convolutions(f32, peak, threads);
-        bench_maps(f32, peak, threads);
-        bench_steps(f32, peak, threads);
+        for (int set = 0; set < 2; set++)
+            if (sets[set])
+                bench_set(sets[set], threads);
     }
     return 0;
 }

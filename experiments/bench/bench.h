@@ -8,15 +8,15 @@
 #ifndef NOPOOL_BENCH_H
 #define NOPOOL_BENCH_H
 
-#include "../../fast/f32.h"
+#include "../../fast/kernels.h"
 
 /* What the hardware can do, measured here, at the present number of threads. */
 typedef struct {
-    double flops; /* float multiply-adds between registers, operations a second */
+    double flops; /* the set's multiply-adds between registers, operations a second */
     double bytes; /* read from memory, bytes a second */
 } Peak;
 
-Peak bench_peak(const F32 *f32, int threads);
+Peak bench_peak(const Kernels *kernels, int threads);
 
 /* Median seconds of work(context); at least 3 repetitions, and about 0.2 s in all if they are short. */
 double bench_seconds(void (*work)(void *context), void *context);
@@ -26,17 +26,17 @@ void bench_line(const char *what, const char *kernels, const char *shape, int th
                 const char *unit, double fraction, double ratio);
 
 /* Convolution passes, and the passes bound by bytes, of the paper's networks. */
-void bench_convolutions(const F32 *f32, Peak peak, int threads);
-void bench_maps(const F32 *f32, Peak peak, int threads);
+void bench_convolutions(const Kernels *kernels, Peak peak, int threads);
+void bench_maps(const Kernels *kernels, Peak peak, int threads);
 
 /* Steps of whole networks, and (in processes of their own, before any thread starts) their memory. */
-void bench_steps(const F32 *f32, Peak peak, int threads);
-void bench_memory(const F32 *f32);
+void bench_steps(const Kernels *kernels, Peak peak, int threads);
+void bench_memory(const Kernels *kernels);
 
-/* oneDNN on the same convolution: the seconds of its best algorithm, direct or Winograd; 0 if it is not built
- * in or has none. Passes as in bench_passes. */
+/* oneDNN on the same convolution, in float or bfloat16: the seconds of its best algorithm, direct or
+ * Winograd; 0 if it is not built in or has none. Passes as in bench_passes. */
 typedef enum { PASS_FORWARD, PASS_BACKWARD_DATA, PASS_BACKWARD_WEIGHTS } ConvolutionPass;
 typedef enum { ALGORITHM_DIRECT, ALGORITHM_WINOGRAD } Algorithm;
-double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, Conv2dShape s);
+double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, bool bf16, Conv2dShape s);
 
 #endif

@@ -8,9 +8,10 @@
 enum { BATCH = 192 };
 
 typedef struct {
-    const F32 *f32;
+    const Kernels *kernels;
     Conv2dShape s;
-    float *x, *y, *w, *b, *dw, *db;
+    Word *x, *y;
+    float *w, *b, *dw, *db;
     void *scratch;
 } Convolution;
 
@@ -27,50 +28,61 @@ static void *numbers(size_t bytes)
     return x;
 }
 
+static Word *tensor(const Kernels *kernels, Shape s)
+{
+    float *x = numbers(shape_count(s) * sizeof *x);
+    Word *lanes = numbers(lanes_count(s) * sizeof *lanes);
+    kernels->import(lanes, x, s);
+    free(x);
+    return lanes;
+}
+
 static void forward(void *context)
 {
     Convolution *c = context;
-    c->f32->conv2d_forward(c->y, c->x, c->w, c->b, true, c->s, c->scratch);
+    c->kernels->conv2d_forward(c->y, c->x, c->w, c->b, true, c->s, c->scratch);
 }
 
 static void backward_data(void *context)
 {
     Convolution *c = context;
-    c->f32->conv2d_backward_data(c->x, c->y, c->w, c->s, c->scratch);
+    c->kernels->conv2d_backward_data(c->x, c->y, c->w, c->s, c->scratch);
 }
 
 static void backward_weights(void *context)
 {
     Convolution *c = context;
-    c->f32->conv2d_backward_weights(c->dw, c->db, c->y, c->x, c->s, c->scratch);
+    c->kernels->conv2d_backward_weights(c->dw, c->db, c->y, c->x, c->s, c->scratch);
 }
 
 static void (*const passes[])(void *) = {forward, backward_data, backward_weights};
 static const char *const pass_names[] = {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"};
 
-static void bench_convolution(const F32 *f32, Peak peak, int threads, Conv2dShape s)
+static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Conv2dShape s)
 {
     char shape[64];
+    const bool bf16 = strcmp(kernels->name, "bf16") == 0;
     const double flops = 2.0 * s.n * s.h * s.w * (double)conv2d_filters(s);
-    Convolution c = {f32,
+    Convolution c = {kernels,
                      s,
-                     numbers(lanes_count(conv2d_input(s)) * 4),
-                     numbers(lanes_count(conv2d_output(s)) * 4),
+                     tensor(kernels, conv2d_input(s)),
+                     tensor(kernels, conv2d_output(s)),
                      numbers(conv2d_filters(s) * 4),
                      numbers((size_t)s.k * 4),
                      numbers(conv2d_filters(s) * 4),
                      numbers((size_t)s.k * 4),
-                     numbers(f32->conv2d_scratch(s, threads))};
+                     numbers(kernels->conv2d_scratch(s, threads))};
     snprintf(shape, sizeof shape, "%dx%d->%d,%dx%d", s.n, s.c, s.k, s.h, s.w);
     for (int pass = 0; pass < 3; pass++) {
         const double seconds = bench_seconds(passes[pass], &c);
-        const double direct = onednn_seconds((ConvolutionPass)pass, ALGORITHM_DIRECT, s);
-        const double winograd = onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, s);
-        bench_line(pass_names[pass], "f32", shape, threads, flops / seconds / 1e9, "GFLOP/s",
+        const double direct = onednn_seconds((ConvolutionPass)pass, ALGORITHM_DIRECT, bf16, s);
+        const double winograd =
+            bf16 ? 0 : onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, false, s);
+        bench_line(pass_names[pass], kernels->name, shape, threads, flops / seconds / 1e9, "GFLOP/s",
                    flops / seconds / peak.flops, direct / seconds);
         if (direct > 0)
-            bench_line(pass_names[pass], "onednn-direct", shape, threads, flops / direct / 1e9, "GFLOP/s",
-                       flops / direct / peak.flops, 1);
+            bench_line(pass_names[pass], bf16 ? "onednn-direct-bf16" : "onednn-direct", shape, threads,
+                       flops / direct / 1e9, "GFLOP/s", flops / direct / peak.flops, 1);
         if (winograd > 0)
             bench_line(pass_names[pass], "onednn-winograd", shape, threads, flops / winograd / 1e9, "GFLOP/s",
                        flops / winograd / peak.flops, direct / winograd);
@@ -80,23 +92,23 @@ static void bench_convolution(const F32 *f32, Peak peak, int threads, Conv2dShap
         free(arrays[i]);
 }
 
-void bench_convolutions(const F32 *f32, Peak peak, int threads)
+void bench_convolutions(const Kernels *kernels, Peak peak, int threads)
 {
     static const int channels[][2] = {{64, 64}, {32, 32}, {16, 16}, {128, 128}};
     for (int i = 0; i < 4; i++)
         for (int side = 32; side >= 2; side /= 2)
             bench_convolution(
-                f32, peak, threads,
+                kernels, peak, threads,
                 (Conv2dShape){i == 3 ? BATCH / 4 : BATCH, channels[i][0], channels[i][1], side, side, 3, 1});
-    bench_convolution(f32, peak, threads, (Conv2dShape){BATCH, 3, 64, 32, 32, 3, 1});
-    bench_convolution(f32, peak, threads, (Conv2dShape){BATCH, 64, 10, 32, 32, 3, 1});
+    bench_convolution(kernels, peak, threads, (Conv2dShape){BATCH, 3, 64, 32, 32, 3, 1});
+    bench_convolution(kernels, peak, threads, (Conv2dShape){BATCH, 64, 10, 32, 32, 3, 1});
 }
 
 /* A map of 64 channels and what the byte-bound passes need. */
 typedef struct {
-    const F32 *f32;
+    const Kernels *kernels;
     Shape s;
-    float *x, *y, *small;
+    Word *x, *y, *small;
     float *mean, *variance;
     double *scratch;
 } Maps;
@@ -104,34 +116,34 @@ typedef struct {
 static void pool(void *context)
 {
     Maps *m = context;
-    m->f32->pool_forward(m->small, m->x, POOL_MAX, 2, m->s);
+    m->kernels->pool_forward(m->small, m->x, POOL_MAX, 2, m->s);
 }
 
 static void pool_backward(void *context)
 {
     Maps *m = context;
-    m->f32->pool_backward(m->y, m->small, m->x, POOL_MAX, 2, m->s);
+    m->kernels->pool_backward(m->y, m->small, m->x, POOL_MAX, 2, m->s);
 }
 
 static void upsample(void *context)
 {
     Maps *m = context;
-    m->f32->upsample_forward(m->y, m->small, UPSAMPLE_NEAREST, 2, shape_coarser(m->s, 2));
+    m->kernels->upsample_forward(m->y, m->small, UPSAMPLE_NEAREST, 2, shape_coarser(m->s, 2));
 }
 
 static void statistics(void *context)
 {
     Maps *m = context;
-    m->f32->batchnorm_statistics(m->mean, m->variance, m->x, m->s, m->scratch);
+    m->kernels->batchnorm_statistics(m->mean, m->variance, m->x, m->s, m->scratch);
 }
 
 static void normalise(void *context)
 {
     Maps *m = context;
-    m->f32->batchnorm_forward(m->y, m->x, m->mean, m->variance, NULL, NULL, 1e-5f, m->s);
+    m->kernels->batchnorm_forward(m->y, m->x, m->mean, m->variance, NULL, NULL, 1e-5f, m->s);
 }
 
-void bench_maps(const F32 *f32, Peak peak, int threads)
+void bench_maps(const Kernels *kernels, Peak peak, int threads)
 {
     /* Quarters of a whole map that a pass reads or writes. */
     static const struct {
@@ -144,18 +156,19 @@ void bench_maps(const F32 *f32, Peak peak, int threads)
                  {"batchnorm_statistics", statistics, 4},
                  {"batchnorm_forward", normalise, 8}};
     const Shape s = {BATCH, 64, 32, 32};
-    const size_t bytes = lanes_count(s) * 4;
-    Maps m = {f32,
+    const size_t bytes = lanes_count(s) * (strcmp(kernels->name, "bf16") == 0 ? 2 : 4);
+    Maps m = {kernels,
               s,
-              numbers(bytes),
-              numbers(bytes),
-              numbers(bytes / 4),
+              tensor(kernels, s),
+              tensor(kernels, s),
+              tensor(kernels, shape_coarser(s, 2)),
               numbers(64 * 4),
               numbers(64 * 4),
               numbers(16ul * 64 * lanes_groups(BATCH))};
     for (int i = 0; i < 5; i++) {
         const double rate = table[i].quarters * (double)bytes / 4 / bench_seconds(table[i].work, &m);
-        bench_line(table[i].what, "f32", "192x64,32x32", threads, rate / 1e9, "GB/s", rate / peak.bytes, 0);
+        bench_line(table[i].what, kernels->name, "192x64,32x32", threads, rate / 1e9, "GB/s",
+                   rate / peak.bytes, 0);
     }
     void *const arrays[] = {m.x, m.y, m.small, m.mean, m.variance, m.scratch};
     for (int i = 0; i < 6; i++)

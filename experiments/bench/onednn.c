@@ -4,9 +4,9 @@
 
 #ifndef HAVE_ONEDNN
 
-double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, Conv2dShape s)
+double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, bool bf16, Conv2dShape s)
 {
-    (void)pass, (void)algorithm, (void)s;
+    (void)pass, (void)algorithm, (void)bf16, (void)s;
     return 0;
 }
 
@@ -24,18 +24,21 @@ typedef struct {
     dnnl_exec_arg_t arguments[3];
 } Handles;
 
-static bool describe(Handles *h, ConvolutionPass pass, Algorithm algorithm, Conv2dShape s)
+/* bf16: maps and filters are bfloat16, the gradient of the filters is float. */
+static bool describe(Handles *h, ConvolutionPass pass, Algorithm algorithm, bool bf16, Conv2dShape s)
 {
     const Shape out = conv2d_output(s);
     const dnnl_dims_t x = {s.n, s.c, s.h, s.w}, w = {s.k, s.c, s.side, s.side}, y = {s.n, s.k, out.h, out.w};
     const dnnl_dims_t strides = {s.stride, s.stride}, pad = {(s.side - 1) / 2, (s.side - 1) / 2};
     const dnnl_alg_kind_t kind =
         algorithm == ALGORITHM_WINOGRAD ? dnnl_convolution_winograd : dnnl_convolution_direct;
-    dnnl_memory_desc_t xd, wd, yd;
+    const dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t xd, wd, yd, dwd;
     dnnl_convolution_desc_t forward, backward;
-    dnnl_memory_desc_init_by_tag(&xd, 4, x, dnnl_f32, dnnl_format_tag_any);
-    dnnl_memory_desc_init_by_tag(&wd, 4, w, dnnl_f32, dnnl_format_tag_any);
-    dnnl_memory_desc_init_by_tag(&yd, 4, y, dnnl_f32, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&xd, 4, x, type, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&wd, 4, w, type, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&yd, 4, y, type, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&dwd, 4, w, dnnl_f32, dnnl_format_tag_any);
     if (dnnl_convolution_forward_desc_init(&forward, dnnl_forward_training, kind, &xd, &wd, NULL, &yd,
                                            strides, pad, pad) != dnnl_success ||
         dnnl_primitive_desc_create(&h->forward, &forward, NULL, h->engine, NULL) != dnnl_success)
@@ -45,7 +48,7 @@ static bool describe(Handles *h, ConvolutionPass pass, Algorithm algorithm, Conv
     const dnnl_status_t status =
         pass == PASS_BACKWARD_DATA
             ? dnnl_convolution_backward_data_desc_init(&backward, kind, &xd, &wd, &yd, strides, pad, pad)
-            : dnnl_convolution_backward_weights_desc_init(&backward, kind, &xd, &wd, NULL, &yd, strides, pad,
+            : dnnl_convolution_backward_weights_desc_init(&backward, kind, &xd, &dwd, NULL, &yd, strides, pad,
                                                           pad);
     return status == dnnl_success && dnnl_primitive_desc_create(&h->description, &backward, NULL, h->engine,
                                                                 h->forward) == dnnl_success;
@@ -60,8 +63,13 @@ static bool add_memory(Handles *h, int i, int argument, dnnl_query_t query)
         dnnl_memory_create(&h->memory[i], description, h->engine, DNNL_MEMORY_ALLOCATE) != dnnl_success ||
         dnnl_memory_get_data_handle(h->memory[i], &data) != dnnl_success || !data)
         return false;
-    for (size_t k = 0; k < dnnl_memory_desc_get_size(description) / sizeof(float); k++)
-        ((float *)data)[k] = (float)(k % 17) / 17 - 0.5f;
+    const size_t bytes = dnnl_memory_desc_get_size(description);
+    if (description->data_type == dnnl_bf16) /* numbers from 0.25 to 1 */
+        for (size_t k = 0; k < bytes / sizeof(uint16_t); k++)
+            ((uint16_t *)data)[k] = (uint16_t)(0x3e80 + k % 251);
+    else
+        for (size_t k = 0; k < bytes / sizeof(float); k++)
+            ((float *)data)[k] = (float)(k % 17) / 17 - 0.5f;
     h->arguments[i] = (dnnl_exec_arg_t){argument, h->memory[i]};
     return true;
 }
@@ -91,13 +99,13 @@ static void execute(void *context)
     dnnl_stream_wait(h->stream);
 }
 
-double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, Conv2dShape s)
+double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, bool bf16, Conv2dShape s)
 {
     Handles h = {0};
     double seconds = 0;
     if (dnnl_engine_create(&h.engine, dnnl_cpu, 0) == dnnl_success &&
         dnnl_stream_create(&h.stream, h.engine, dnnl_stream_default_flags) == dnnl_success &&
-        describe(&h, pass, algorithm, s) &&
+        describe(&h, pass, algorithm, bf16, s) &&
         dnnl_primitive_create(&h.primitive, h.description) == dnnl_success && add_memories(&h, pass))
         seconds = bench_seconds(execute, &h);
     for (int i = 0; i < 3; i++)

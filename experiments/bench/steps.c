@@ -55,7 +55,7 @@ static void alpha_step(void *context)
 }
 
 /* Noise and labels in turn. */
-static bool make_work(StepWork *work, const F32 *f32, const NetworkSpec *s, int batch)
+static bool make_work(StepWork *work, const Kernels *kernels, const NetworkSpec *s, int batch)
 {
     const size_t count = (size_t)batch * 3 * s->height * s->width;
     Error error;
@@ -65,7 +65,7 @@ static bool make_work(StepWork *work, const F32 *f32, const NetworkSpec *s, int 
         images[i] = (float)((i * 2654435761u >> 12) % 2001) / 1000 - 1;
     for (int i = 0; labels && i < batch; i++)
         labels[i] = i % 10;
-    *work = (StepWork){network_create(f32->engine, s, batch, &error), {images, labels, batch}, 0};
+    *work = (StepWork){network_create(kernels->engine, s, batch, &error), {images, labels, batch}, 0};
     if (work->net)
         network_initialise(work->net, 1);
     return work->net && images && labels;
@@ -78,38 +78,38 @@ static void free_work(StepWork *work)
     network_free(work->net);
 }
 
-static void bench_net(const F32 *f32, Peak peak, int threads, Net net, int channels, int batch)
+static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, int channels, int batch)
 {
     char shape[64];
     StepWork work;
     const NetworkSpec s = spec_of(net, channels);
     const double macs = network_cost(&s).macs;
     snprintf(shape, sizeof shape, "%s,%dx%d,batch %d", names[net], LAYERS, channels, batch);
-    if (make_work(&work, f32, &s, batch)) {
+    if (make_work(&work, kernels, &s, batch)) {
         const double weight = bench_seconds(weight_step, &work) / batch;
-        bench_line("weight_step", "f32", shape, threads, 1 / weight, "images/s",
+        bench_line("weight_step", kernels->name, shape, threads, 1 / weight, "images/s",
                    6 * macs / weight / peak.flops, 0);
         if (net == FIVE_LEVELS) {
             const double alpha = bench_seconds(alpha_step, &work) / batch;
-            bench_line("alpha_step", "f32", shape, threads, 1 / alpha, "images/s",
+            bench_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
                        4 * macs / alpha / peak.flops, 0);
         }
     }
     free_work(&work);
 }
 
-void bench_steps(const F32 *f32, Peak peak, int threads)
+void bench_steps(const Kernels *kernels, Peak peak, int threads)
 {
     static const int channels[] = {16, 32, 64};
     for (int i = 0; i < 3; i++)
         for (Net net = 0; net < NETS; net++)
-            bench_net(f32, peak, threads, net, channels[i], BATCH);
-    bench_net(f32, peak, threads, NO_POOLING, 64, 48);
-    bench_net(f32, peak, threads, FIVE_LEVELS, 64, 48);
+            bench_net(kernels, peak, threads, net, channels[i], BATCH);
+    bench_net(kernels, peak, threads, NO_POOLING, 64, 48);
+    bench_net(kernels, peak, threads, FIVE_LEVELS, 64, 48);
 }
 
 /* A process of its own makes one step and prints its peak resident size. */
-void bench_memory(const F32 *f32)
+void bench_memory(const Kernels *kernels)
 {
     for (Net net = 0; net < NETS; net++) {
         fflush(stdout);
@@ -119,13 +119,13 @@ void bench_memory(const F32 *f32)
             StepWork work;
             struct rusage usage;
             const NetworkSpec s = spec_of(net, 64);
-            if (!make_work(&work, f32, &s, BATCH))
+            if (!make_work(&work, kernels, &s, BATCH))
                 _exit(1);
             weight_step(&work);
             getrusage(RUSAGE_SELF, &usage);
             snprintf(shape, sizeof shape, "%s,%dx64,batch %d", names[net], LAYERS, BATCH);
-            bench_line("peak_memory", "f32", shape, omp_get_max_threads(), (double)usage.ru_maxrss / 1048576,
-                       "GiB", 0, 0);
+            bench_line("peak_memory", kernels->name, shape, omp_get_max_threads(),
+                       (double)usage.ru_maxrss / 1048576, "GiB", 0, 0);
             _exit(0);
         }
         if (child > 0)

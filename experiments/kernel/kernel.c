@@ -12,11 +12,12 @@ enum { EXIT_USAGE = 2, READING_SECONDS = 60 };
 static const struct {
     const char *name;
     const Adapter *(*find)(const char *pass);
-    bool (*ready)(Error *error); /* NULL: always */
-    bool single;                 /* float32 results */
+    bool (*choose)(const char *set, Error *error); /* NULL: nothing to choose */
+    bool single;                                   /* float32 results */
 } sets[] = {
     {"ref", kernel_ref, NULL, false},
-    {"f32", kernel_f32, kernel_f32_ready, true},
+    {"f32", kernel_fast, kernel_fast_choose, true},
+    {"bf16", kernel_fast, kernel_fast_choose, true},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -26,12 +27,13 @@ static void print_help(void)
         "usage: kernel OP SET IN.h5 OUT.h5\n"
         "\n"
         "Runs one operation of one kernel set on the arrays in IN.h5 and writes its results to OUT.h5.\n"
-        "SET is ref (double precision) or f32 (single precision, the fastest instruction set of this CPU).\n"
+        "SET is ref (double precision), f32 (single precision) or bf16 (tensors and filters rounded to\n"
+        "bfloat16, sums and parameters in single precision), with the fastest instruction set of this CPU.\n"
         "\n"
         "Arrays are HDF5 datasets in PyTorch's conventions, of floating-point or integer numbers of any\n"
         "width; numbers are scalar datasets or have one element; words (mode, down, up) are string\n"
         "attributes of the root group. What stands in [brackets] may be absent. Results are float64 for\n"
-        "ref and float32 for f32; a backward pass takes the cotangent dy of its first result and gives\n"
+        "ref, float32 for the others; a backward pass takes the cotangent dy of its first result and gives\n"
         "the gradient of every differentiable input that is there. In\n"
         "\n"
         "  N images, C channels in, K channels out or classes, H x W the map, H' x W' the map of the\n"
@@ -117,7 +119,7 @@ int main(int count, char **arguments)
     while (s < SETS && strcmp(sets[s].name, set) != 0)
         s++;
     if (s == SETS) {
-        fprintf(stderr, "kernel: unknown kernel set '%s'; known are ref and f32\n", set);
+        fprintf(stderr, "kernel: unknown kernel set '%s'; known are ref, f32 and bf16\n", set);
         return EXIT_USAGE;
     }
     const Adapter *adapter = sets[s].find(pass);
@@ -126,7 +128,7 @@ int main(int count, char **arguments)
         return EXIT_USAGE;
     }
     Error error;
-    bool done = (sets[s].ready == NULL || sets[s].ready(&error)) &&
+    bool done = (sets[s].choose == NULL || sets[s].choose(set, &error)) &&
                 run(&job, adapter, sets[s].single, arguments[3], arguments[4], &error);
     job_free(&job);
     if (!done)

@@ -102,12 +102,14 @@ typedef struct {
 
 /* NULL if this set does not have the pass. */
 const Adapter *kernel_ref(const char *pass);
-const Adapter *kernel_f32(const char *pass);
+const Adapter *kernel_fast(const char *pass);
 
 /* multires, in the job's pass, by the layer of an engine. */
 void kernel_multires(Job *job, const Engine *engine);
 
-/* Whether this CPU has the instruction set that NOPOOL_ISA asks for, if it is set. */
-bool kernel_f32_ready(Error *error);
+/* Makes kernel_fast work with f32 or bf16. Fails if NOPOOL_ISA is set and this CPU or set lacks what it
+ * names.
+ */
+bool kernel_fast_choose(const char *set, Error *error);
 
 #endif

@@ -1,16 +1,22 @@
-/* Kernel set f32 for build/kernel: each pass rounds the job's arrays to float, brings them into the layout of
- * fast/, calls the operation of the fastest instruction set, and takes the results back. */
-#include "../../fast/f32.h"
+/* The kernel sets f32 and bf16 for build/kernel: each pass rounds the job's arrays to float, brings them into
+ * the layout of fast/ (bf16 rounds them to bfloat16 there), calls the operation of the fastest instruction
+ * set, and takes the results back. */
+#include "../../fast/kernels.h"
 #include "operations.h"
 #include <omp.h>
 #include <string.h>
 
-bool kernel_f32_ready(Error *error)
+static const Kernels *kernels;
+
+bool kernel_fast_choose(const char *set, Error *error)
 {
-    return f32_best() != NULL ||
-           fail(error,
-                "this CPU cannot run the instruction set that NOPOOL_ISA names; unset it, or set it to "
-                "plain, avx2 or avx512");
+    kernels = kernels_best(set);
+    return kernels != NULL ||
+           fail(
+               error,
+               "this CPU cannot run the instruction set that NOPOOL_ISA names, or %s does not have it; unset "
+               "it, or set it to plain or avx2, or to avx512 for f32, avx512bf16 for bf16",
+               set);
 }
 
 /* A plain array, as filters and statistics are; NULL for an input that was not given. */
@@ -34,26 +40,50 @@ static void give(double *values, const float *x, size_t count)
         values[i] = x[i];
 }
 
-static float *lanes_room(Job *job, Shape s)
+static Word *lanes_room(Job *job, Shape s)
 {
     return job_memory(job, lanes_count(s), sizeof(float));
 }
 
-static float *lanes_rounded(Job *job, const double *values, Shape s)
+static Word *lanes_rounded(Job *job, const double *values, Shape s)
 {
-    float *x = rounded(job, values, shape_count(s)), *lanes = lanes_room(job, s);
+    float *x = rounded(job, values, shape_count(s));
+    Word *lanes = lanes_room(job, s);
     if (x != NULL && lanes != NULL)
-        f32_best()->import(lanes, x, s);
+        kernels->import(lanes, x, s);
     return lanes;
 }
 
-static void lanes_give(Job *job, double *values, const float *lanes, Shape s)
+static void lanes_give(Job *job, double *values, const Word *lanes, Shape s)
 {
     float *x = job_memory(job, shape_count(s), sizeof *x);
     if (x == NULL)
         return;
-    f32_best()->export(x, lanes, s);
+    kernels->export(x, lanes, s);
     give(values, x, shape_count(s));
+}
+
+/* The same for matrices (N,C). */
+static float *matrix_room(Job *job, int n, int c)
+{
+    return job_memory(job, lanes_count((Shape){n, c, 1, 1}), sizeof(float));
+}
+
+static float *matrix_rounded(Job *job, const double *values, int n, int c)
+{
+    float *x = rounded(job, values, (size_t)n * c), *lanes = matrix_room(job, n, c);
+    if (x != NULL && lanes != NULL)
+        kernels->import_matrix(lanes, x, n, c);
+    return lanes;
+}
+
+static void matrix_give(Job *job, double *values, const float *lanes, int n, int c)
+{
+    float *x = job_memory(job, (size_t)n * c, sizeof *x);
+    if (x == NULL)
+        return;
+    kernels->export_matrix(x, lanes, n, c);
+    give(values, x, (size_t)n * c);
 }
 
 /* A per-channel input, and what it holds. */
@@ -65,32 +95,31 @@ static float *vector_rounded(Job *job, const char *name)
 
 static void conv2d_forward(Job *job)
 {
-    const F32 *f32 = f32_best();
     const Conv2dShape s = job_conv2d(job);
-    float *x = lanes_rounded(job, job_input(job, "x"), conv2d_input(s)),
-          *y = lanes_room(job, conv2d_output(s));
+    Word *x = lanes_rounded(job, job_input(job, "x"), conv2d_input(s)),
+         *y = lanes_room(job, conv2d_output(s));
     float *w = vector_rounded(job, "w"), *b = vector_rounded(job, "b");
-    void *scratch = job_memory(job, f32->conv2d_scratch(s, omp_get_max_threads()), 1);
+    void *scratch = job_memory(job, kernels->conv2d_scratch(s, omp_get_max_threads()), 1);
     if (job->memory_failed)
         return;
-    f32->conv2d_forward(y, x, w, b, false, s, scratch);
+    kernels->conv2d_forward(y, x, w, b, false, s, scratch);
     lanes_give(job, job_output(job, "y"), y, conv2d_output(s));
 }
 
 static void conv2d_backward(Job *job)
 {
-    const F32 *f32 = f32_best();
     const Conv2dShape s = job_conv2d(job);
-    float *x = lanes_rounded(job, job_input(job, "x"), conv2d_input(s)),
-          *dx = lanes_room(job, conv2d_input(s));
-    float *dy = lanes_rounded(job, job_input(job, "dy"), conv2d_output(s)), *w = vector_rounded(job, "w");
+    Word *x = lanes_rounded(job, job_input(job, "x"), conv2d_input(s)),
+         *dx = lanes_room(job, conv2d_input(s));
+    Word *dy = lanes_rounded(job, job_input(job, "dy"), conv2d_output(s));
+    float *w = vector_rounded(job, "w");
     float *dw = room(job, job_output(job, "dw"), conv2d_filters(s));
     float *db = room(job, job_output(job, "db"), (size_t)s.k);
-    void *scratch = job_memory(job, f32->conv2d_scratch(s, omp_get_max_threads()), 1);
+    void *scratch = job_memory(job, kernels->conv2d_scratch(s, omp_get_max_threads()), 1);
     if (job->memory_failed)
         return;
-    f32->conv2d_backward_data(dx, dy, w, s, scratch);
-    f32->conv2d_backward_weights(dw, db, dy, x, s, scratch);
+    kernels->conv2d_backward_data(dx, dy, w, s, scratch);
+    kernels->conv2d_backward_weights(dw, db, dy, x, s, scratch);
     lanes_give(job, job_output(job, "dx"), dx, conv2d_input(s));
     give(job_output(job, "dw"), dw, conv2d_filters(s));
     give(job_output(job, "db"), db, (size_t)s.k);
@@ -104,67 +133,67 @@ static Shape pooled_shape(const Job *job)
 
 static void pool_forward(Job *job)
 {
-    float *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)),
-          *y = lanes_room(job, pooled_shape(job));
+    Word *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)),
+         *y = lanes_room(job, pooled_shape(job));
     if (job->memory_failed)
         return;
-    f32_best()->pool_forward(y, x, (PoolMode)job_word(job, "mode"), (int)job_number(job, "factor"),
-                             job_shape(job));
+    kernels->pool_forward(y, x, (PoolMode)job_word(job, "mode"), (int)job_number(job, "factor"),
+                          job_shape(job));
     lanes_give(job, job_output(job, "y"), y, pooled_shape(job));
 }
 
 static void pool_backward(Job *job)
 {
-    float *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)), *dx = lanes_room(job, job_shape(job));
-    float *dy = lanes_rounded(job, job_input(job, "dy"), pooled_shape(job));
+    Word *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)), *dx = lanes_room(job, job_shape(job));
+    Word *dy = lanes_rounded(job, job_input(job, "dy"), pooled_shape(job));
     if (job->memory_failed)
         return;
-    f32_best()->pool_backward(dx, dy, x, (PoolMode)job_word(job, "mode"), (int)job_number(job, "factor"),
-                              job_shape(job));
+    kernels->pool_backward(dx, dy, x, (PoolMode)job_word(job, "mode"), (int)job_number(job, "factor"),
+                           job_shape(job));
     lanes_give(job, job_output(job, "dx"), dx, job_shape(job));
 }
 
 static void upsample_forward(Job *job)
 {
-    float *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)),
-          *y = lanes_room(job, pooled_shape(job));
+    Word *x = lanes_rounded(job, job_input(job, "x"), job_shape(job)),
+         *y = lanes_room(job, pooled_shape(job));
     if (job->memory_failed)
         return;
-    f32_best()->upsample_forward(y, x, (UpsampleMode)job_word(job, "mode"), (int)job_number(job, "factor"),
-                                 job_shape(job));
+    kernels->upsample_forward(y, x, (UpsampleMode)job_word(job, "mode"), (int)job_number(job, "factor"),
+                              job_shape(job));
     lanes_give(job, job_output(job, "y"), y, pooled_shape(job));
 }
 
 static void upsample_backward(Job *job)
 {
-    float *dy = lanes_rounded(job, job_input(job, "dy"), pooled_shape(job)),
-          *dx = lanes_room(job, job_shape(job));
+    Word *dy = lanes_rounded(job, job_input(job, "dy"), pooled_shape(job)),
+         *dx = lanes_room(job, job_shape(job));
     if (job->memory_failed)
         return;
-    f32_best()->upsample_backward(dx, dy, (UpsampleMode)job_word(job, "mode"), (int)job_number(job, "factor"),
-                                  job_shape(job));
+    kernels->upsample_backward(dx, dy, (UpsampleMode)job_word(job, "mode"), (int)job_number(job, "factor"),
+                               job_shape(job));
     lanes_give(job, job_output(job, "dx"), dx, job_shape(job));
 }
 
 static void relu_forward(Job *job)
 {
     const Shape s = job_any_shape(job);
-    float *x = lanes_rounded(job, job_input(job, "x"), s), *y = lanes_room(job, s);
+    Word *x = lanes_rounded(job, job_input(job, "x"), s), *y = lanes_room(job, s);
     if (job->memory_failed)
         return;
-    f32_best()->relu_forward(y, x, s);
+    kernels->relu_forward(y, x, s);
     lanes_give(job, job_output(job, "y"), y, s);
 }
 
 static void relu_backward(Job *job)
 {
     const Shape s = job_any_shape(job);
-    float *x = lanes_rounded(job, job_input(job, "x"), s), *dy = lanes_rounded(job, job_input(job, "dy"), s);
-    float *y = lanes_room(job, s), *dx = lanes_room(job, s);
+    Word *x = lanes_rounded(job, job_input(job, "x"), s), *dy = lanes_rounded(job, job_input(job, "dy"), s);
+    Word *y = lanes_room(job, s), *dx = lanes_room(job, s);
     if (job->memory_failed)
         return;
-    f32_best()->relu_forward(y, x, s);
-    f32_best()->relu_backward(dx, dy, y, s);
+    kernels->relu_forward(y, x, s);
+    kernels->relu_backward(dx, dy, y, s);
     lanes_give(job, job_output(job, "dx"), dx, s);
 }
 
@@ -178,15 +207,15 @@ static void batchnorm_forward(Job *job)
 {
     const Shape s = job_shape(job);
     const size_t channels = (size_t)s.c;
-    float *x = lanes_rounded(job, job_input(job, "x"), s), *y = lanes_room(job, s);
+    Word *x = lanes_rounded(job, job_input(job, "x"), s), *y = lanes_room(job, s);
     float *gamma = vector_rounded(job, "gamma"), *beta = vector_rounded(job, "beta");
     float *mean = job_memory(job, channels, sizeof *mean),
           *variance = job_memory(job, channels, sizeof *mean);
     double *scratch = batchnorm_scratch(job);
     if (job->memory_failed)
         return;
-    f32_best()->batchnorm_statistics(mean, variance, x, s, scratch);
-    f32_best()->batchnorm_forward(y, x, mean, variance, gamma, beta, (float)job_number(job, "eps"), s);
+    kernels->batchnorm_statistics(mean, variance, x, s, scratch);
+    kernels->batchnorm_forward(y, x, mean, variance, gamma, beta, (float)job_number(job, "eps"), s);
     lanes_give(job, job_output(job, "y"), y, s);
     give(job_output(job, "mean"), mean, channels);
     give(job_output(job, "var"), variance, channels);
@@ -196,8 +225,9 @@ static void batchnorm_backward(Job *job)
 {
     const Shape s = job_shape(job);
     const size_t channels = (size_t)s.c;
-    float *x = lanes_rounded(job, job_input(job, "x"), s), *dx = lanes_room(job, s);
-    float *dy = lanes_rounded(job, job_input(job, "dy"), s), *gamma = vector_rounded(job, "gamma");
+    Word *x = lanes_rounded(job, job_input(job, "x"), s), *dx = lanes_room(job, s);
+    Word *dy = lanes_rounded(job, job_input(job, "dy"), s);
+    float *gamma = vector_rounded(job, "gamma");
     float *dgamma = room(job, job_output(job, "dgamma"), channels);
     float *dbeta = room(job, job_output(job, "dbeta"), channels);
     float *mean = job_memory(job, channels, sizeof *mean),
@@ -205,9 +235,9 @@ static void batchnorm_backward(Job *job)
     double *scratch = batchnorm_scratch(job);
     if (job->memory_failed)
         return;
-    f32_best()->batchnorm_statistics(mean, variance, x, s, scratch);
-    f32_best()->batchnorm_backward(dx, dgamma, dbeta, dy, x, mean, variance, gamma,
-                                   (float)job_number(job, "eps"), s, scratch);
+    kernels->batchnorm_statistics(mean, variance, x, s, scratch);
+    kernels->batchnorm_backward(dx, dgamma, dbeta, dy, x, mean, variance, gamma,
+                                (float)job_number(job, "eps"), s, scratch);
     lanes_give(job, job_output(job, "dx"), dx, s);
     give(job_output(job, "dgamma"), dgamma, channels);
     give(job_output(job, "dbeta"), dbeta, channels);
@@ -217,14 +247,15 @@ static void mix_forward(Job *job)
 {
     const Shape s = job_any_shape(job);
     const int levels = job_dimension(job, 'R');
-    const float *x[MAX_LEVELS];
+    const Word *x[MAX_LEVELS];
     for (int r = 0; r < levels; r++)
         x[r] = lanes_rounded(job, job_input_level(job, "x", r), s);
-    float *y = lanes_room(job, s), *a = vector_rounded(job, "a"), alpha[MAX_LEVELS];
+    Word *y = lanes_room(job, s);
+    float *a = vector_rounded(job, "a"), alpha[MAX_LEVELS];
     if (job->memory_failed)
         return;
-    f32_best()->softmax_forward(alpha, a, all_levels(levels), levels);
-    f32_best()->mix_forward(y, x, alpha, all_levels(levels), levels, s);
+    kernels->softmax_forward(alpha, a, all_levels(levels), levels);
+    kernels->mix_forward(y, x, alpha, all_levels(levels), levels, s);
     lanes_give(job, job_output(job, "y"), y, s);
     give(job_output(job, "alpha"), alpha, (size_t)levels);
 }
@@ -233,19 +264,21 @@ static void mix_backward(Job *job)
 {
     const Shape s = job_any_shape(job);
     const int levels = job_dimension(job, 'R');
-    const float *x[MAX_LEVELS];
-    float *dx[MAX_LEVELS], alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, da[MAX_LEVELS] = {0};
+    const Word *x[MAX_LEVELS];
+    Word *dx[MAX_LEVELS];
+    float alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, da[MAX_LEVELS] = {0};
     for (int r = 0; r < levels; r++) {
         x[r] = lanes_rounded(job, job_input_level(job, "x", r), s);
         dx[r] = lanes_room(job, s);
     }
-    float *dy = lanes_rounded(job, job_input(job, "dy"), s), *a = vector_rounded(job, "a");
+    Word *dy = lanes_rounded(job, job_input(job, "dy"), s);
+    float *a = vector_rounded(job, "a");
     double *scratch = job_memory(job, (size_t)lanes_groups(s.n), sizeof *scratch);
     if (job->memory_failed)
         return;
-    f32_best()->softmax_forward(alpha, a, all_levels(levels), levels);
-    f32_best()->mix_backward(dx, dalpha, dy, x, alpha, all_levels(levels), levels, s, scratch);
-    f32_best()->softmax_backward(da, dalpha, alpha, all_levels(levels), levels);
+    kernels->softmax_forward(alpha, a, all_levels(levels), levels);
+    kernels->mix_backward(dx, dalpha, dy, x, alpha, all_levels(levels), levels, s, scratch);
+    kernels->softmax_backward(da, dalpha, alpha, all_levels(levels), levels);
     for (int r = 0; r < levels; r++)
         lanes_give(job, job_output_level(job, "dx", r), dx[r], s);
     give(job_output(job, "da"), da, (size_t)levels);
@@ -254,70 +287,72 @@ static void mix_backward(Job *job)
 static void linear_forward(Job *job)
 {
     const int n = job_dimension(job, 'N'), c = job_dimension(job, 'C'), k = job_dimension(job, 'K');
-    float *x = lanes_rounded(job, job_input(job, "x"), (Shape){n, c, 1, 1});
-    float *y = lanes_room(job, (Shape){n, k, 1, 1});
+    float *x = matrix_rounded(job, job_input(job, "x"), n, c);
+    float *y = matrix_room(job, n, k);
     float *w = vector_rounded(job, "w"), *b = vector_rounded(job, "b");
     if (job->memory_failed)
         return;
-    f32_best()->linear_forward(y, x, w, b, n, c, k);
-    lanes_give(job, job_output(job, "y"), y, (Shape){n, k, 1, 1});
+    kernels->linear_forward(y, x, w, b, n, c, k);
+    matrix_give(job, job_output(job, "y"), y, n, k);
 }
 
 static void linear_backward(Job *job)
 {
     const int n = job_dimension(job, 'N'), c = job_dimension(job, 'C'), k = job_dimension(job, 'K');
     const size_t weights = (size_t)k * c;
-    float *x = lanes_rounded(job, job_input(job, "x"), (Shape){n, c, 1, 1});
-    float *dx = lanes_room(job, (Shape){n, c, 1, 1});
-    float *dy = lanes_rounded(job, job_input(job, "dy"), (Shape){n, k, 1, 1}), *w = vector_rounded(job, "w");
+    float *x = matrix_rounded(job, job_input(job, "x"), n, c);
+    float *dx = matrix_room(job, n, c);
+    float *dy = matrix_rounded(job, job_input(job, "dy"), n, k), *w = vector_rounded(job, "w");
     float *dw = room(job, job_output(job, "dw"), weights), *db = room(job, job_output(job, "db"), (size_t)k);
     if (job->memory_failed)
         return;
-    f32_best()->linear_backward(dx, dw, db, dy, x, w, n, c, k);
-    lanes_give(job, job_output(job, "dx"), dx, (Shape){n, c, 1, 1});
+    kernels->linear_backward(dx, dw, db, dy, x, w, n, c, k);
+    matrix_give(job, job_output(job, "dx"), dx, n, c);
     give(job_output(job, "dw"), dw, weights);
     give(job_output(job, "db"), db, (size_t)k);
 }
 
 static void global_average_forward(Job *job)
 {
-    const Shape s = job_shape(job), average = {s.n, s.c, 1, 1};
-    float *x = lanes_rounded(job, job_input(job, "x"), s), *y = lanes_room(job, average);
+    const Shape s = job_shape(job);
+    Word *x = lanes_rounded(job, job_input(job, "x"), s);
+    float *y = matrix_room(job, s.n, s.c);
     if (job->memory_failed)
         return;
-    f32_best()->global_average_forward(y, x, s);
-    lanes_give(job, job_output(job, "y"), y, average);
+    kernels->global_average_forward(y, x, s);
+    matrix_give(job, job_output(job, "y"), y, s.n, s.c);
 }
 
 static void global_average_backward(Job *job)
 {
-    const Shape s = job_shape(job), average = {s.n, s.c, 1, 1};
-    float *dy = lanes_rounded(job, job_input(job, "dy"), average), *dx = lanes_room(job, s);
+    const Shape s = job_shape(job);
+    float *dy = matrix_rounded(job, job_input(job, "dy"), s.n, s.c);
+    Word *dx = lanes_room(job, s);
     if (job->memory_failed)
         return;
-    f32_best()->global_average_backward(dx, dy, s);
+    kernels->global_average_backward(dx, dy, s);
     lanes_give(job, job_output(job, "dx"), dx, s);
 }
 
 static void cross_entropy_forward(Job *job)
 {
-    const Shape s = {job_dimension(job, 'N'), job_dimension(job, 'K'), 1, 1};
-    float *logits = lanes_rounded(job, job_input(job, "logits"), s);
+    const int n = job_dimension(job, 'N'), k = job_dimension(job, 'K');
+    float *logits = matrix_rounded(job, job_input(job, "logits"), n, k);
     const int *labels = job_labels(job);
     if (job->memory_failed)
         return;
-    *job_output(job, "loss") = f32_best()->cross_entropy_forward(logits, labels, s.n, s.c);
+    *job_output(job, "loss") = kernels->cross_entropy_forward(logits, labels, n, k);
 }
 
 static void cross_entropy_backward(Job *job)
 {
-    const Shape s = {job_dimension(job, 'N'), job_dimension(job, 'K'), 1, 1};
-    float *logits = lanes_rounded(job, job_input(job, "logits"), s), *dlogits = lanes_room(job, s);
+    const int n = job_dimension(job, 'N'), k = job_dimension(job, 'K');
+    float *logits = matrix_rounded(job, job_input(job, "logits"), n, k), *dlogits = matrix_room(job, n, k);
     const int *labels = job_labels(job);
     if (job->memory_failed)
         return;
-    f32_best()->cross_entropy_backward(dlogits, logits, labels, s.n, s.c);
-    lanes_give(job, job_output(job, "dlogits"), dlogits, s);
+    kernels->cross_entropy_backward(dlogits, logits, labels, n, k);
+    matrix_give(job, job_output(job, "dlogits"), dlogits, n, k);
 }
 
 /* The optimizers work in place, on plain arrays. */
@@ -328,7 +363,7 @@ static void sgd_step(Job *job)
     if (job->memory_failed)
         return;
     Sgd sgd = {job_number(job, "lr"), job_number(job, "momentum"), job_number(job, "weight_decay")};
-    f32_best()->sgd_step(w, v, dw, sgd, count);
+    kernels->sgd_step(w, v, dw, sgd, count);
     give(job_output(job, "w"), w, count);
     give(job_output(job, "v"), v, count);
 }
@@ -342,7 +377,7 @@ static void adam_step(Job *job)
         return;
     Adam adam = {job_number(job, "lr"), job_number(job, "beta1"), job_number(job, "beta2"),
                  job_number(job, "eps"), job_number(job, "weight_decay")};
-    f32_best()->adam_step(w, m, v, dw, (int)job_number(job, "t"), adam, count);
+    kernels->adam_step(w, m, v, dw, (int)job_number(job, "t"), adam, count);
     give(job_output(job, "w"), w, count);
     give(job_output(job, "m"), m, count);
     give(job_output(job, "v"), v, count);
@@ -357,7 +392,7 @@ static void cosine_lr(Job *job)
 
 static void multires(Job *job)
 {
-    kernel_multires(job, f32_best()->engine);
+    kernel_multires(job, kernels->engine);
 }
 
 #define PASS(name)  \
@@ -390,7 +425,7 @@ static const Adapter adapters[] = {
     PASS(cosine_lr),
 };
 
-const Adapter *kernel_f32(const char *pass)
+const Adapter *kernel_fast(const char *pass)
 {
     for (size_t i = 0; i < sizeof adapters / sizeof *adapters; i++)
         if (strcmp(adapters[i].pass, pass) == 0)

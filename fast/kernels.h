@@ -1,0 +1,130 @@
+/* The fast kernel sets: the operations of ref/ in float (f32) and on bfloat16 (bf16). Their meaning, shapes,
+ * ownership and errors are documented in the header of the same name in ref/; what differs is said here.
+ *
+ * One layout: a lane is an image. A tensor of shape (N,C,H,W) is an array of words of 32 bits,
+ *
+ *     x[group][h][w][unit][lane],   image n = 16 group + lane,   ceil(N/16) groups,
+ *
+ * where a word is one channel of one image as a float in f32, so that there are C units, and two channels, 2u
+ * and 2u + 1, as a pair of bfloat16 in bf16 (the even one in the low half), so that there are ceil(C/2). A
+ * 512-bit register holds one unit of 16 images; arrays are aligned to 64 bytes. The lanes of the last group
+ * beyond N hold anything, NaN included: what reduces over lanes leaves them out. The upper half of the last
+ * unit of an odd C is 0 in every tensor that a function reads, and every function keeps it 0.
+ *
+ * Filters, biases, statistics and mixing weights are plain arrays of float in both sets, as in ref/. So are
+ * the numbers of a matrix (N,C), the head's averages and logits, in lanes: [group][c][lane].
+ *
+ * bf16: tensors are rounded to bfloat16 (to nearest, ties to even) when they are stored, filters when a
+ * convolution packs them; sums, statistics, coefficients, parameters and gradients of parameters are float or
+ * double. A bfloat16 has 8 significant bits: one rounding is 2^-8 relative.
+ *
+ * Every sum over the batch is one partial a group, added in group order: results do not depend on the number
+ * of threads. Each function runs on OpenMP's current number of threads.
+ *
+ * The sources are compiled once per set and instruction set: plain (any CPU), avx2 (AVX2 and FMA), and avx512
+ * for f32, avx512bf16 for bf16. Within one of these results are reproducible to the bit; between them they
+ * differ by rounding. */
+#ifndef NOPOOL_FAST_KERNELS_H
+#define NOPOOL_FAST_KERNELS_H
+
+#include "../ref/engine.h"
+#include "../ref/optimizer.h"
+#include "../ref/vocabulary.h"
+#include <stdint.h>
+
+enum { LANES = 16 };
+
+/* A float, or a pair of bfloat16. */
+typedef float Word;
+
+static inline int lanes_groups(int n)
+{
+    return (n + LANES - 1) / LANES;
+}
+
+/* Words of a tensor or matrix that are enough in either set: the batch is rounded up to whole groups. (A
+ * tensor of bf16 needs half of them; its own functions allocate no more.) */
+static inline size_t lanes_count(Shape s)
+{
+    return (size_t)lanes_groups(s.n) * LANES * s.c * s.h * s.w;
+}
+
+typedef struct Kernels {
+    const char *name;            /* "f32", "bf16" */
+    const char *instruction_set; /* "plain", "avx2", "avx512", "avx512bf16" */
+
+    /* Layout: x (ref's order) to lanes, empty lanes 0, and back; the same for matrices. */
+    void (*import)(Word *lanes, const float *x, Shape s);
+    void (*export)(float *x, const Word *lanes, Shape s);
+    void (*import_matrix)(float *lanes, const float *x, int n, int c);
+    void (*export_matrix)(float *x, const float *lanes, int n, int c);
+
+    /* Bytes of scratch that one convolution of this shape needs, whichever pass, on `threads` threads. */
+    size_t (*conv2d_scratch)(Conv2dShape s, int threads);
+    /* With relu, y = max(convolution, 0): the convolution never leaves the registers. */
+    void (*conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                           void *scratch);
+    void (*conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
+    void (*conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                    void *scratch);
+
+    void (*relu_forward)(Word *y, const Word *x, Shape s);
+    void (*relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
+
+    /* scratch: 2 doubles per group and channel, for both passes. */
+    void (*batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch);
+    void (*batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
+                              const float *gamma, const float *beta, float eps, Shape s);
+    void (*batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
+                               const float *mean, const float *variance, const float *gamma, float eps,
+                               Shape s, double *scratch);
+
+    void (*pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape s);
+    void (*pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, int factor, Shape s);
+
+    void (*upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
+    void (*upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);
+
+    void (*softmax_forward)(float *alpha, const float *a, unsigned kept, int levels);
+    void (*softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels);
+    void (*mix_forward)(Word *y, const Word *const x[], const float *alpha, unsigned kept, int levels,
+                        Shape s);
+    /* scratch: 1 double per group. */
+    void (*mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
+                         const float *alpha, unsigned kept, int levels, Shape s, double *scratch);
+
+    /* From a tensor to a matrix of averages. */
+    void (*global_average_forward)(float *y, const Word *x, Shape s);
+    void (*global_average_backward)(Word *dx, const float *dy, Shape s);
+
+    /* x, y, dx, dy are matrices; w (K,C) and b (K) plain. */
+    void (*linear_forward)(float *y, const float *x, const float *w, const float *b, int n, int c, int k);
+    void (*linear_backward)(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
+                            int n, int c, int k);
+
+    /* logits and dlogits are matrices. */
+    double (*cross_entropy_forward)(const float *logits, const int *labels, int n, int k);
+    void (*cross_entropy_backward)(float *dlogits, const float *logits, const int *labels, int n, int k);
+
+    void (*sgd_step)(float *w, float *v, const float *dw, Sgd sgd, size_t count);
+    void (*adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam adam, size_t count);
+
+    /* The yardstick of build/bench: multiply-adds between registers; returns how many operations were made.
+     */
+    double (*multiply_add_loop)(long rounds);
+
+    const Engine *engine; /* the engine made of these operations */
+} Kernels;
+
+enum { MAX_ISAS = 3 };
+
+/* The versions of set `name` ("f32", "bf16") that this CPU can run, the fastest first; returns how many, 0 if
+ * there is no such set. */
+int kernels_versions(const Kernels *versions[MAX_ISAS], const char *name);
+
+/* The fastest one, or the one that the environment variable NOPOOL_ISA names (plain, avx2, avx512,
+ * avx512bf16): for tests and for reproducing another machine's bits. NULL if there is no such version of this
+ * set or this CPU cannot run it. */
+const Kernels *kernels_best(const char *name);
+
+#endif
