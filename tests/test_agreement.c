@@ -10,7 +10,7 @@
  *
  *   - from several starts (other filters, other images), over all 20 steps: the largest distance against the
  *     largest spread, each the median over starts, and each the largest over starts;
- *   - the first step of either kind, which no flip can have moved, start by start;
+ *   - the loss of the first step, before any flip can have moved a filter, start by start;
  *   - at every one of 20 steps of one ref run, both sets from equal state again: what no flip can excuse.
  *
  * A spread is not less than one rounding of the loss. On real images, with the network of the smoke budget;
@@ -143,8 +143,7 @@ static void measure(double distance[MAX_ISAS][STARTS], double spread[STARTS], in
     ck_assert_msg(ref[2 * steps - 2] < ref[0], "the loss does not fall: %g to %g", ref[0],
                   ref[2 * steps - 2]);
     spread_of_ref(spreads, ref, steps, data, start);
-    ck_assert_msg(spreads[0] < 1e-6 && spreads[1] < 1e-6, "the spread of the first steps is %g, %g: too much",
-                  spreads[0], spreads[1]);
+    ck_assert_msg(spreads[0] < 1e-6, "the spread of the first step is %g: too much", spreads[0]);
     spread[start] = largest(spreads, 2 * steps);
     for (int set = 0; set < f32_count(); set++) {
         const char *name = f32_at(set)->instruction_set;
@@ -152,8 +151,8 @@ static void measure(double distance[MAX_ISAS][STARTS], double spread[STARTS], in
         for (int t = 0; t < 2 * steps; t++) {
             ck_assert_msg(isfinite(got[t]), "%s, step %d: loss %g", name, t / 2, got[t]);
             distances[t] = fabs(got[t] - ref[t]);
-            ck_assert_msg(t >= 2 || distances[t] <= 10 * spreads[t],
-                          "%s, start %d, first step %d: distance %g, spread %g", name, start, t, distances[t],
+            ck_assert_msg(t > 0 || distances[t] <= 10 * spreads[t],
+                          "%s, start %d, first step: distance %g, spread %g", name, start, distances[t],
                           spreads[t]);
         }
         distance[set][start] = largest(distances, 2 * steps);
