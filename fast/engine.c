@@ -9,7 +9,7 @@
 struct Head {
     HeadSpec spec;
     Slices at;
-    int n;                   /* images in the last forward pass */
+    int n, level;            /* images in the last forward pass, and how their maps were stored */
     const int *labels;       /* of these images */
     float *average, *logits; /* matrices; the same array if there is no linear layer */
     float *daverage, *dlogits;
@@ -35,7 +35,7 @@ Tensor *SET(tensor_create)(Shape s)
         free(t);
         return NULL;
     }
-    *t = (Tensor){s, s.n, b.data};
+    *t = (Tensor){s, s.n, 0, false, b.data};
     return t;
 }
 
@@ -50,18 +50,23 @@ static void tensor_import(Tensor *t, const float *images, int n)
 {
     assert(0 < n && n <= t->capacity);
     t->shape.n = n;
+    t->level = 0;
+    t->gradient = false;
     SET(import)(t->data, images, t->shape);
 }
 
 static void tensor_export(double *images, const Tensor *t)
 {
-    const Shape s = t->shape;
+    const Shape s = t->shape, stored = shape_stored(t);
+    const double share = t->gradient ? 1.0 / (1 << 2 * t->level) : 1;
     for (int n = 0; n < s.n; n++)
         for (int c = 0; c < s.c; c++)
-            for (int pixel = 0; pixel < s.h * s.w; pixel++)
-                *images++ = load_double(t->data + n / LANES * group_words(s) + pixel * pixel_words(s) +
-                                            (size_t)(c / UNIT) * LANES + n % LANES / HALF * HALF,
-                                        c % UNIT)[n % HALF];
+            for (int y = 0; y < s.h; y++)
+                for (int x = 0; x < s.w; x++)
+                    *images++ = share * load_double(t->data + row_at(stored, n / LANES, y >> t->level) +
+                                                        (x >> t->level) * pixel_words(s) +
+                                                        (size_t)(c / UNIT) * LANES + n % LANES / HALF * HALF,
+                                                    c % UNIT)[n % HALF];
 }
 
 static Vector *vector_create(size_t count)
@@ -118,6 +123,7 @@ void SET(scratch_free)(Scratch *s)
         free(s->dconv[r].data);
         free(s->dpooled[r].data);
         free(s->upsampled[r].data);
+        free(s->finer[r].data);
     }
     free(s);
 }
@@ -165,8 +171,9 @@ static double head_forward(Head *head, const Tensor *x, const int *labels)
 {
     const HeadSpec *spec = &head->spec;
     head->n = x->shape.n;
+    head->level = x->level;
     head->labels = labels;
-    SET(global_average_forward)(head->average, x->data, x->shape);
+    SET(global_average_forward)(head->average, x->data, shape_stored(x));
     if (spec->linear) {
         const float *w = head->at.filters->data + head->at.filters_at;
         SET(linear_forward)
@@ -203,8 +210,10 @@ static void head_backward(Head *head, Tensor *dx, unsigned wanted)
          head->n, spec->channels, spec->classes);
     }
     dx->shape.n = head->n;
-    memset(dx->data, 0, tensor_words(dx->shape) * sizeof *dx->data);
-    SET(global_average_backward)(dx->data, head->daverage, dx->shape);
+    dx->level = head->level;
+    dx->gradient = true;
+    memset(dx->data, 0, tensor_words(shape_stored(dx)) * sizeof *dx->data);
+    SET(global_average_backward)(dx->data, head->daverage, shape_stored(dx));
 }
 
 static void sgd_step(Vector *w, Vector *v, const Vector *dw, Sgd sgd)

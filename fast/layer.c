@@ -24,11 +24,13 @@ struct Layer {
     Slices at;
     Scratch *scratch;
     bool own_scratch;
-    int capacity, top; /* top: the coarsest level that is kept */
-    int threads;       /* that scratch is sized for: a pass may run on fewer, not on more */
-    const Tensor *x;   /* the input of the last forward pass */
+    int capacity;
+    int finest, top; /* levels that are kept */
+    int stored;      /* the level that y is stored at: see struct Tensor */
+    int threads;     /* that scratch is sized for: a pass may run on fewer, not on more */
+    const Tensor *x; /* the input of the last forward pass */
     float alpha[MAX_LEVELS];
-    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), r = 1..top; level 0 is x itself */
+    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
     Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
     double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
     double *variance[MAX_LEVELS];
@@ -95,8 +97,11 @@ static bool grow_scratch(Layer *layer, int batch)
     for (int r = 0; r <= layer->top; r++) {
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
+        const bool finer = kept(layer, r) && r < s->coarsest;
         ok = ok && SET(buffer_grow)(&s->dconv[r], out);
-        ok = ok && (r == 0 || (SET(buffer_grow)(&s->dsum[r], out) && SET(buffer_grow)(&s->dpooled[r], in)));
+        ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
+        ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
+        ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
         ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || SET(buffer_grow)(&s->upsampled[r], full));
     }
     return ok;
@@ -116,6 +121,9 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     bool ok = layer->scratch != NULL;
     for (int r = 0; r < spec->levels; r++)
         layer->top = kept(layer, r) ? r : layer->top;
+    while (!kept(layer, layer->finest))
+        layer->finest++;
+    layer->stored = spec->up == UPSAMPLE_NEAREST ? layer->finest : 0;
     for (int r = 0; r <= layer->top; r++) {
         if (r > 0)
             layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
@@ -128,8 +136,11 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     }
     layer->padded = units_of(spec->channels_out) * UNIT;
     layer->coefficient = floats((size_t)(spec->levels + 4) * layer->padded, &ok);
-    if (ok && grow_scratch(layer, batch))
+    if (ok && grow_scratch(layer, batch)) {
+        if (layer->stored > layer->scratch->coarsest)
+            layer->scratch->coarsest = layer->stored;
         return layer;
+    }
     SET(layer_free)(layer);
     return NULL;
 }
@@ -150,9 +161,16 @@ static const float *gamma_of(const Layer *layer, int r)
     return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
 }
 
+/* The input at level r. Finer than it is stored at it stands in scratch, so it is made when it is asked for.
+ */
 static const Word *pooled_at(const Layer *layer, int r)
 {
-    return r == 0 ? layer->x->data : layer->pooled[r];
+    const Tensor *x = layer->x;
+    if (r >= x->level)
+        return r == x->level ? x->data : layer->pooled[r];
+    Word *finer = layer->scratch->finer[r].data;
+    SET(upsample_forward)(finer, x->data, UPSAMPLE_NEAREST, 1 << (x->level - r), shape_stored(x));
+    return finer;
 }
 
 /* Tracked averages, as ref_batchnorm_track. */
@@ -232,9 +250,11 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     assert(n <= layer->capacity && n <= y->capacity && omp_get_max_threads() <= layer->threads);
     MixedMaps maps = {.kept = spec->kept, .levels = spec->levels};
     y->shape.n = n;
+    y->level = layer->stored;
+    y->gradient = false;
     layer->x = x;
     for (int r = 0; r <= layer->top; r++) {
-        if (r > 0)
+        if (r > x->level)
             SET(pool_forward)
         (layer->pooled[r], pooled_at(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
         if (!kept(layer, r))
@@ -244,7 +264,7 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
          block_at(layer, n, r), layer->scratch->conv.data);
         statistics(layer, r, output_at(layer, n, r), pass);
         maps.z[r] = layer->activation[r];
-        maps.step[r] = 1 << r;
+        maps.step[r] = 1 << (r - layer->stored);
         if (spec->up == UPSAMPLE_BILINEAR && r > 0) {
             Word *upsampled = layer->scratch->upsampled[r].data;
             SET(upsample_forward)(upsampled, layer->activation[r], spec->up, 1 << r, output_at(layer, n, r));
@@ -255,22 +275,22 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     SET(softmax_forward)
     (layer->alpha, layer->at.logits->data + layer->at.logits_at, spec->kept, spec->levels);
     fold_normalisation(layer, &maps);
-    SET(multires_mix)(y->data, &maps, y->shape);
+    SET(multires_mix)(y->data, &maps, shape_stored(y));
 }
 
 /* 5 and 4: dsum[r] = U^T(dy). With nearest upsampling each level is the one before, summed over 2x2 squares.
  */
-static const Word *bring_to_level(Layer *layer, const Word *finer, const Word *dy, int n, int r)
+static const Word *bring_to_level(Layer *layer, const Word *finer, const Tensor *dy, int n, int r)
 {
-    if (r == 0)
-        return dy;
+    if (r == dy->level)
+        return dy->data;
     Word *dsum = layer->scratch->dsum[r].data;
     const Shape map = output_at(layer, n, r);
     memset(dsum, 0, tensor_words(map) * sizeof *dsum);
     if (layer->spec.up == UPSAMPLE_NEAREST)
         SET(upsample_backward)(dsum, finer, UPSAMPLE_NEAREST, 2, map);
     else if (kept(layer, r))
-        SET(upsample_backward)(dsum, dy, layer->spec.up, 1 << r, map);
+        SET(upsample_backward)(dsum, dy->data, layer->spec.up, 1 << r, map);
     return dsum;
 }
 
@@ -310,19 +330,26 @@ static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, 
 /* 2 and 1: from dconv at every kept level to dx. */
 static void input_backward(Layer *layer, Tensor *dx, int n)
 {
-    Word *dpooled[MAX_LEVELS] = {dx->data};
+    Word *dpooled[MAX_LEVELS];
+    const int stored = layer->x->level;
     dx->shape.n = n;
-    for (int r = layer->top; r >= 0; r--) {
-        if (r > 0)
-            dpooled[r] = layer->scratch->dpooled[r].data;
+    dx->level = stored;
+    dx->gradient = true;
+    for (int r = layer->top > stored ? layer->top : stored; r >= 0; r--) {
+        if (r < stored && !kept(layer, r))
+            continue;
+        dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
         memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(float));
         if (kept(layer, r))
             SET(conv2d_backward_data)
         (dpooled[r], layer->scratch->dconv[r].data, filters_of(layer), block_at(layer, n, r),
          layer->scratch->conv.data);
-        if (r < layer->top)
+        if (r >= stored && r < layer->top)
             SET(pool_backward)
         (dpooled[r], dpooled[r + 1], pooled_at(layer, r), layer->spec.down, 2, input_at(layer, n, r));
+        if (r < stored)
+            SET(upsample_backward)
+        (dx->data, dpooled[r], UPSAMPLE_NEAREST, 1 << (stored - r), shape_stored(dx));
     }
 }
 
@@ -330,10 +357,10 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
 {
     const int n = layer->x->shape.n;
     float dalpha[MAX_LEVELS] = {0};
-    const Word *dsum = dy->data;
-    assert(omp_get_max_threads() <= layer->threads);
-    for (int r = 0; r <= layer->top; r++) {
-        dsum = bring_to_level(layer, dsum, dy->data, n, r);
+    const Word *dsum = NULL;
+    assert(omp_get_max_threads() <= layer->threads && dy->level <= layer->stored);
+    for (int r = dy->level; r <= layer->top; r++) {
+        dsum = bring_to_level(layer, dsum, dy, n, r);
         if (!kept(layer, r))
             continue;
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
@@ -376,7 +403,7 @@ bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
     }
     if (!map)
         return false;
-    const Tensor view = {stage == STAGE_POOLED ? input_at(layer, n, r) : output_at(layer, n, r), n,
+    const Tensor view = {stage == STAGE_POOLED ? input_at(layer, n, r) : output_at(layer, n, r), n, 0, false,
                          (Word *)map};
     SET(engine).tensor_export(values, &view);
     return true;

@@ -4,11 +4,22 @@
 
 #include "isa.h"
 
+/* With nearest upsampling a layer whose finest kept level is m gives maps that are constant on squares of
+ * 2^m: they are stored as one pixel a square, and pooling by 2^r is the identity for r = m and pools by
+ * 2^(r-m) for r > m. The gradient of such a map is stored as the sum over each square, which is all that the
+ * layer before needs of it. */
 struct Tensor {
-    Shape shape; /* shape.n is the present batch */
+    Shape shape; /* shape.n is the present batch; height and width before storing it coarser */
     int capacity;
-    Word *data; /* tensor_words of the capacity */
+    int level;     /* stored is (H / 2^level, W / 2^level) */
+    bool gradient; /* a stored pixel is the sum over its square, not each of its pixels */
+    Word *data;    /* tensor_words of the capacity at level 0 */
 };
+
+INLINE Shape shape_stored(const Tensor *t)
+{
+    return shape_coarser(t->shape, 1 << t->level);
+}
 
 struct Vector {
     size_t count;
@@ -25,8 +36,10 @@ struct Scratch {
     Buffer conv, reduce;          /* of the convolutions, of the sums over the batch */
     Buffer dsum[MAX_LEVELS];      /* dy brought to level r: the gradient of mixed maps, not yet times alpha */
     Buffer dconv[MAX_LEVELS];     /* the gradient of the convolution's output */
-    Buffer dpooled[MAX_LEVELS];   /* of its input; level 0 is dx itself */
+    Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
+    Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
+    int coarsest;                 /* level at which a layer that shares this scratch stores its output */
 };
 
 bool SET(buffer_grow)(Buffer *b, size_t bytes);

@@ -9,6 +9,7 @@ typedef struct {
     const Engine *engine;
     LayerSpec spec;
     int n;
+    int stored; /* the set may store dx as sums over squares of 2^stored pixels; 0: plainly */
     Slices at;
     Layer *layer;
     Tensor *x, *y, *dx, *dy;

@@ -231,9 +231,18 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     }
     CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, c->filters_count),
               stored(terms + most, c->spec.affine ? stores : 0), "dfilters");
-    if (dx)
-        CK_WITHIN(compare_rounded(dx, sum_x, gauge_x, inputs),
-                  stored(9 * channels + 2 + 3 * c->spec.levels, c->spec.levels + 1), "dx");
+    if (dx) {
+        /* Pixels of x that are one number have one gradient, the sum. */
+        const Shape squares = layer_case_in(c, c->stored);
+        const size_t count = shape_count(squares);
+        double *got = zeros(count), *expected = zeros(count), *gauge = zeros(count);
+        ref_upsample_backward(got, dx, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+        ref_upsample_backward(expected, sum_x, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+        ref_upsample_backward(gauge, gauge_x, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+        CK_WITHIN(compare_rounded(got, expected, gauge, count),
+                  stored(9 * channels + 2 + 3 * c->spec.levels + (1 << 2 * c->stored), c->spec.levels + 1),
+                  "dx");
+    }
     ref_softmax_backward(da, dalpha, alpha, c->spec.kept, c->spec.levels);
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);

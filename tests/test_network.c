@@ -24,6 +24,55 @@ static const NetworkSpec table[] = {
     SPEC(3, 3, 3, 6, POOL_MAX, UPSAMPLE_NEAREST, false, true, false, true),
     SPEC(3, 2, 2, 3, POOL_AVERAGE, UPSAMPLE_BILINEAR, true, true, true, false),
     SPEC(2, 3, 3, 5, POOL_SUBSAMPLE, UPSAMPLE_NEAREST, true, true, false, true),
+    /* A pruned net: maps stored at level 1, then read at 0 and 2, at 2, then read at 1, and left at 1. */
+    {4,
+     3,
+     CLASSES,
+     3,
+     8,
+     8,
+     3,
+     {2, 5, 4, 2},
+     POOL_MAX,
+     UPSAMPLE_NEAREST,
+     true,
+     false,
+     false,
+     false,
+     1e-5,
+     0.1},
+    {4,
+     4,
+     CLASSES,
+     3,
+     8,
+     8,
+     3,
+     {4, 3, 6, 4},
+     POOL_AVERAGE,
+     UPSAMPLE_NEAREST,
+     true,
+     true,
+     false,
+     true,
+     1e-5,
+     0.1},
+    {3,
+     4,
+     CLASSES,
+     3,
+     8,
+     8,
+     3,
+     {2, 4, 1},
+     POOL_SUBSAMPLE,
+     UPSAMPLE_NEAREST,
+     true,
+     false,
+     false,
+     true,
+     1e-5,
+     0.1},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -154,6 +203,8 @@ static LayerCase layer_of(const Case *c, int l, const double *cotangent)
     const Network *net = c->net;
     const NetworkSpec *s = &net->spec;
     LayerCase layer = {.engine = net->engine, .spec = network_layer(s, l), .n = c->n, .layer = net->layer[l]};
+    while (l > 0 && s->up == UPSAMPLE_NEAREST && !level_kept(s->kept[l - 1], layer.stored))
+        layer.stored++;
     layer.filters_count = layer_filters_count(&layer.spec);
     layer.logits_count = (size_t)s->levels;
     layer.filters = vector(net, net->filters, net->filters_count) + filters_before(s, l);
