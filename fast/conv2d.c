@@ -285,10 +285,16 @@ static void backward_data_strided(Word *dx, const Word *dy, const float *w, Conv
 
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
 {
-    if (s.stride == 2) {
+    if (s.stride == 2)
         backward_data_strided(dx, dy, w, s);
-        return;
-    }
+    else
+        SET(conv2d_backward_data_from)(dx, true, dy, w, s, scratch);
+}
+
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
+                                    void *scratch)
+{
+    assert(s.stride == 1);
     const int taps = s.side * s.side;
     pack_filters(scratch, &(Filters){w, s.c, s.k, taps, taps, (size_t)s.c * taps, true});
     const Convolution conv = {.x = dy,
@@ -298,6 +304,6 @@ void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dS
                               .out = conv2d_input(s),
                               .side = s.side,
                               .stride = 1,
-                              .add = true};
+                              .add = add};
     convolve(&conv);
 }

@@ -70,9 +70,17 @@ static size_t narrow_pixel(const Products *p)
     return (size_t)units_of(p->narrow_shape.c) * UNIT * ITEMS;
 }
 
+/* A row of the narrow operand meets three rows of the wide one: it is brought to items once, and kept. */
+enum { KEPT_ROWS = 3 };
+
+static size_t narrow_row_items(const Products *p)
+{
+    return (p->narrow_shape.w * narrow_pixel(p) + LANES - 1) / LANES * LANES;
+}
+
 static size_t thread_items(const Products *p)
 {
-    return transposed_items(p) + (p->narrow_shape.w * narrow_pixel(p) + LANES - 1) / LANES * LANES;
+    return transposed_items(p) + KEPT_ROWS * narrow_row_items(p);
 }
 
 size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
@@ -207,7 +215,7 @@ static void add_rows(const Products *p, float *partial, const Item *transposed, 
 static void group_gradient(const Products *p, float *partial, Item *transposed, int group, int from, int to)
 {
     const int used = lanes_used(p->n, group), items = (used * ITEMS + LANES - 1) / LANES;
-    Item *room = transposed + transposed_items(p);
+    int row_kept[KEPT_ROWS] = {-1, -1, -1};
     for (int tap = 0; tap < p->side * p->side; tap++)
         memset(partial + ((size_t)tap * p->narrow_shape.c + from) * p->padded, 0,
                (size_t)(to - from) * p->padded * sizeof *partial);
@@ -219,8 +227,11 @@ static void group_gradient(const Products *p, float *partial, Item *transposed, 
             if (narrow_y < 0)
                 continue;
             const Word *meets = p->narrow + row_at(p->narrow_shape, group, narrow_y);
-            add_rows(p, partial, transposed, narrow_items(room, meets, p->narrow_shape, used), i, items, from,
-                     to);
+            Item *room = transposed + transposed_items(p) + narrow_y % KEPT_ROWS * narrow_row_items(p);
+            if (!ITEMS_IN_PLACE && row_kept[narrow_y % KEPT_ROWS] != narrow_y)
+                narrow_items(room, meets, p->narrow_shape, used);
+            row_kept[narrow_y % KEPT_ROWS] = narrow_y;
+            add_rows(p, partial, transposed, ITEMS_IN_PLACE ? (const Item *)meets : room, i, items, from, to);
         }
     }
 }

@@ -87,12 +87,11 @@ INLINE void transpose_row(Item *to, const Word *from, Shape s, int padded, int u
 }
 
 /* One row of the narrow operand as items. */
-INLINE const Item *narrow_items(Item *room, const Word *row, Shape s, int used)
+INLINE void narrow_items(Item *room, const Word *row, Shape s, int used)
 {
     const VecBits mask = lanes_mask(used);
     for (size_t at = 0; at < row_words(s); at += LANES)
         *(VecBits *)(room + at) = pair_images(row + at, mask);
-    return room;
 }
 
 #else
@@ -147,23 +146,21 @@ INLINE void transpose_row(Item *to, const Word *from, Shape s, int padded, int u
             }
 }
 
-INLINE const Item *narrow_items(Item *room, const Word *row, Shape s, int used)
+/* One row of the narrow operand as items: in f32 they are what stands in memory. */
+INLINE void narrow_items(Item *room, const Word *row, Shape s, int used)
 {
     (void)used;
-#ifdef BF16
     for (size_t at = 0; at < row_words(s); at += VL) {
         const Unit u = load_unit(row + at);
         Item *to = room + at / LANES * UNIT * LANES + at % LANES;
+        UNROLL_UNIT
         for (int i = 0; i < UNIT; i++)
             store(to + i * LANES, u.channel[i]);
     }
-    return room;
-#else
-    (void)room, (void)s;
-    return row;
-#endif
 }
 
 #endif
+
+enum { ITEMS_IN_PLACE = UNIT == 1 };
 
 #endif

@@ -34,6 +34,9 @@
 
 enum { LANES = 16 };
 
+/* Pixels whose numbers bf16 adds in float, before it adds them to a sum over the batch in double. */
+enum { BF16_RUN = 16 };
+
 /* A float, or a pair of bfloat16. */
 typedef float Word;
 

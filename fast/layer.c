@@ -339,11 +339,13 @@ static void input_backward(Layer *layer, Tensor *dx, int n)
         if (r < stored && !kept(layer, r))
             continue;
         dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
-        memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(float));
-        if (kept(layer, r))
-            SET(conv2d_backward_data)
-        (dpooled[r], layer->scratch->dconv[r].data, filters_of(layer), block_at(layer, n, r),
-         layer->scratch->conv.data);
+        if (kept(layer, r)) {
+            SET(conv2d_backward_data_from)
+            (dpooled[r], false, layer->scratch->dconv[r].data, filters_of(layer), block_at(layer, n, r),
+             layer->scratch->conv.data);
+        } else {
+            memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
+        }
         if (r >= stored && r < layer->top)
             SET(pool_backward)
         (dpooled[r], dpooled[r + 1], pooled_at(layer, r), layer->spec.down, 2, input_at(layer, n, r));

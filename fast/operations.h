@@ -16,6 +16,9 @@ size_t SET(conv2d_scratch)(Conv2dShape s, int threads);
 void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                          void *scratch);
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
+/* At stride 1: adds to dx, or writes it, which spares a fused layer the reading and the clearing. */
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
+                                    void *scratch);
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
 

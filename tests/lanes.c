@@ -168,6 +168,11 @@ double roundings(double n)
     return n / (1 - n * 0x1p-24);
 }
 
+double run_roundings(void)
+{
+    return unit == 2 ? roundings(BF16_RUN + 1) : 0;
+}
+
 double stored(double n, double stores)
 {
     return roundings(n) + (unit == 2 ? stores * 0x1p16 * (1 + stores * 0x1p-8) : 0);

@@ -48,6 +48,10 @@ void *scratch_of(size_t bytes);
 /* n roundings, one after the other: n / (1 - n 2^-24), in units of 2^-24. */
 double roundings(double n);
 
+/* What a sum over batch and map has in error beyond that of doubles, in units of 2^-24 of its absolute terms:
+ * bf16 adds a run of pixels in float. */
+double run_roundings(void);
+
 /* n roundings to float, and in bf16 `stores` to bfloat16 (2^-8 each) on top, in the same unit. */
 double stored(double n, double stores);
 
