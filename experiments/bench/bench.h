@@ -21,6 +21,10 @@ Peak bench_peak(const Kernels *kernels, int threads);
 /* Median seconds of work(context); at least 3 repetitions, and about 0.2 s in all if they are short. */
 double bench_seconds(void (*work)(void *context), void *context);
 
+/* Aligned numbers between -1 and 1, and a tensor of them; the program ends if there is no memory. */
+void *bench_numbers(size_t bytes);
+Word *bench_tensor(const Kernels *kernels, Shape s);
+
 /* Prints one line; fraction or ratio 0: `-`. */
 void bench_line(const char *what, const char *kernels, const char *shape, int threads, double value,
                 const char *unit, double fraction, double ratio);

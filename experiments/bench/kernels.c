@@ -15,8 +15,7 @@ typedef struct {
     void *scratch;
 } Convolution;
 
-/* Aligned numbers between -1 and 1; the program ends if there is no memory. */
-static void *numbers(size_t bytes)
+void *bench_numbers(size_t bytes)
 {
     float *x = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!x) {
@@ -28,10 +27,10 @@ static void *numbers(size_t bytes)
     return x;
 }
 
-static Word *tensor(const Kernels *kernels, Shape s)
+Word *bench_tensor(const Kernels *kernels, Shape s)
 {
-    float *x = numbers(shape_count(s) * sizeof *x);
-    Word *lanes = numbers(lanes_count(s) * sizeof *lanes);
+    float *x = bench_numbers(shape_count(s) * sizeof *x);
+    Word *lanes = bench_numbers(lanes_count(s) * sizeof *lanes);
     kernels->import(lanes, x, s);
     free(x);
     return lanes;
@@ -65,13 +64,13 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
     const double flops = 2.0 * s.n * s.h * s.w * (double)conv2d_filters(s);
     Convolution c = {kernels,
                      s,
-                     tensor(kernels, conv2d_input(s)),
-                     tensor(kernels, conv2d_output(s)),
-                     numbers(conv2d_filters(s) * 4),
-                     numbers((size_t)s.k * 4),
-                     numbers(conv2d_filters(s) * 4),
-                     numbers((size_t)s.k * 4),
-                     numbers(kernels->conv2d_scratch(s, threads))};
+                     bench_tensor(kernels, conv2d_input(s)),
+                     bench_tensor(kernels, conv2d_output(s)),
+                     bench_numbers(conv2d_filters(s) * 4),
+                     bench_numbers((size_t)s.k * 4),
+                     bench_numbers(conv2d_filters(s) * 4),
+                     bench_numbers((size_t)s.k * 4),
+                     bench_numbers(kernels->conv2d_scratch(s, threads))};
     snprintf(shape, sizeof shape, "%dx%d->%d,%dx%d", s.n, s.c, s.k, s.h, s.w);
     for (int pass = 0; pass < 3; pass++) {
         const double seconds = bench_seconds(passes[pass], &c);
@@ -159,12 +158,12 @@ void bench_maps(const Kernels *kernels, Peak peak, int threads)
     const size_t bytes = lanes_count(s) * (strcmp(kernels->name, "bf16") == 0 ? 2 : 4);
     Maps m = {kernels,
               s,
-              tensor(kernels, s),
-              tensor(kernels, s),
-              tensor(kernels, shape_coarser(s, 2)),
-              numbers(64 * 4),
-              numbers(64 * 4),
-              numbers(16ul * 64 * lanes_groups(BATCH))};
+              bench_tensor(kernels, s),
+              bench_tensor(kernels, s),
+              bench_tensor(kernels, shape_coarser(s, 2)),
+              bench_numbers(64 * 4),
+              bench_numbers(64 * 4),
+              bench_numbers(16ul * 64 * lanes_groups(BATCH))};
     for (int i = 0; i < 5; i++) {
         const double rate = table[i].quarters * (double)bytes / 4 / bench_seconds(table[i].work, &m);
         bench_line(table[i].what, kernels->name, "192x64,32x32", threads, rate / 1e9, "GB/s",

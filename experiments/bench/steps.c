@@ -78,6 +78,38 @@ static void free_work(StepWork *work)
     network_free(work->net);
 }
 
+/* Pooling of the input and of its gradient, and upsampling of the gradient, from one level to the next.
+ * (Forward, upsampling is part of the pass that normalises and mixes.) */
+typedef struct {
+    const Kernels *kernels;
+    Word *fine, *dfine, *coarse;
+    Shape s;
+} Sampling;
+
+static void sample(void *context)
+{
+    Sampling *a = context;
+    a->kernels->pool_forward(a->coarse, a->fine, POOL_MAX, 2, a->s);
+    a->kernels->pool_backward(a->dfine, a->coarse, a->fine, POOL_MAX, 2, a->s);
+    a->kernels->upsample_backward(a->coarse, a->dfine, UPSAMPLE_NEAREST, 2, shape_coarser(a->s, 2));
+}
+
+/* Seconds of all hidden layers in one step; the first layer's three channels are left out. */
+static double sampling_seconds(const Kernels *kernels, int channels, int batch)
+{
+    double seconds = 0;
+    for (int r = 0; r < LEVELS - 1; r++) {
+        const Shape s = {batch, channels, 32 >> r, 32 >> r};
+        Sampling a = {kernels, bench_tensor(kernels, s), bench_tensor(kernels, s),
+                      bench_tensor(kernels, shape_coarser(s, 2)), s};
+        seconds += (LAYERS - 1) * bench_seconds(sample, &a);
+        free(a.fine);
+        free(a.dfine);
+        free(a.coarse);
+    }
+    return seconds;
+}
+
 static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, int channels, int batch)
 {
     char shape[64];
@@ -93,6 +125,9 @@ static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, i
             const double alpha = bench_seconds(alpha_step, &work) / batch;
             bench_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
                        4 * macs / alpha / peak.flops, 0);
+            bench_line("pool_and_upsample", kernels->name, shape, threads,
+                       100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
+                       "% of weight_step", 0, 0);
         }
     }
     free_work(&work);
