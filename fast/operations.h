@@ -15,6 +15,12 @@ void F32(conv2d_backward_data)(float *dx, const float *dy, const float *w, Conv2
 void F32(conv2d_backward_weights)(float *dw, float *db, const float *dy, const float *x, Conv2dShape s,
                                   void *scratch);
 
+/* fast/conv2d_winograd.c */
+size_t F32(winograd_scratch)(Conv2dShape s, int threads);
+void F32(winograd_forward)(float *y, const float *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                           void *scratch);
+void F32(winograd_backward_data)(float *dx, const float *dy, const float *w, Conv2dShape s, void *scratch);
+
 void F32(relu_forward)(float *y, const float *x, Shape s);
 void F32(relu_backward)(float *dx, const float *dy, const float *y, Shape s);
 
