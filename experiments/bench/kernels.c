@@ -45,13 +45,27 @@ static void backward_weights(void *context)
     c->f32->conv2d_backward_weights(c->dw, c->db, c->y, c->x, c->s, c->scratch);
 }
 
+static void winograd_forward(void *context)
+{
+    Convolution *c = context;
+    c->f32->conv2d_winograd_forward(c->y, c->x, c->w, c->b, true, c->s, c->scratch);
+}
+
+static void winograd_backward_data(void *context)
+{
+    Convolution *c = context;
+    c->f32->conv2d_winograd_backward_data(c->x, c->y, c->w, c->s, c->scratch);
+}
+
 static void (*const passes[])(void *) = {forward, backward_data, backward_weights};
+static void (*const winograd_passes[])(void *) = {winograd_forward, winograd_backward_data, NULL};
 static const char *const pass_names[] = {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"};
 
 static void bench_convolution(const F32 *f32, Peak peak, int threads, Conv2dShape s)
 {
     char shape[64];
     const double flops = 2.0 * s.n * s.h * s.w * (double)conv2d_filters(s);
+    const size_t scratch = f32->conv2d_scratch(s, threads), more = f32->conv2d_winograd_scratch(s, threads);
     Convolution c = {f32,
                      s,
                      numbers(lanes_count(conv2d_input(s)) * 4),
@@ -60,7 +74,7 @@ static void bench_convolution(const F32 *f32, Peak peak, int threads, Conv2dShap
                      numbers((size_t)s.k * 4),
                      numbers(conv2d_filters(s) * 4),
                      numbers((size_t)s.k * 4),
-                     numbers(f32->conv2d_scratch(s, threads))};
+                     numbers(scratch > more ? scratch : more)};
     snprintf(shape, sizeof shape, "%dx%d->%d,%dx%d", s.n, s.c, s.k, s.h, s.w);
     for (int pass = 0; pass < 3; pass++) {
         const double seconds = bench_seconds(passes[pass], &c);
@@ -68,6 +82,11 @@ static void bench_convolution(const F32 *f32, Peak peak, int threads, Conv2dShap
         const double winograd = onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, s);
         bench_line(pass_names[pass], "f32", shape, threads, flops / seconds / 1e9, "GFLOP/s",
                    flops / seconds / peak.flops, direct / seconds);
+        if (winograd_passes[pass]) {
+            const double ours = bench_seconds(winograd_passes[pass], &c);
+            bench_line(pass_names[pass], "f32-winograd", shape, threads, flops / ours / 1e9, "GFLOP/s",
+                       flops / ours / peak.flops, direct / ours);
+        }
         if (direct > 0)
             bench_line(pass_names[pass], "onednn-direct", shape, threads, flops / direct / 1e9, "GFLOP/s",
                        flops / direct / peak.flops, 1);
