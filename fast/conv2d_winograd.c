@@ -20,8 +20,8 @@
  * channels, 46% at 16; their vectors are stored once and read once more. F(2x2, 3x3) would end at 2.25 times
  * the peak, below what F(4x4, 3x3) reaches from 32 channels on, and its transforms cost as much a pixel.
  * Reached at 32x32 with AVX-512 (2 cores, Zen 4): 2.8 times the peak at 64 channels, 2.3 at 32, 1.7 at 16. At
- * 64 multiply takes 78% of the time, at 92% of the peak; gather and scatter take 22%, where their instructions
- * alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
+ * 64 multiply takes 78% of the time, at 92% of the peak; gather and scatter take 22%, where their
+ * instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
  *
  * Error: every term of y is a product of entries of A, G, g, B, d and A. The input's transform rounds it up
  * to 4 times in each direction (product, sum, product, sum), the filter's, in double, once when it becomes
