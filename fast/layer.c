@@ -1,7 +1,7 @@
 /* The multi-resolution layer of the engine. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
  *     1. pooled[r]     from level to level, by 2                            fast/pool.c
- *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d.c
+ *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
  *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/multires.c
  *
  * and backwards
@@ -85,6 +85,13 @@ static float *floats(size_t count, bool *ok)
     return b.data;
 }
 
+static size_t convolution_scratch(Conv2dShape block, int threads)
+{
+    const size_t direct = SET(conv2d_scratch)(block, threads),
+                 winograd = SET(winograd_scratch)(block, threads);
+    return direct > winograd ? direct : winograd;
+}
+
 static bool grow_scratch(Layer *layer, int batch)
 {
     Scratch *s = layer->scratch;
@@ -93,7 +100,7 @@ static bool grow_scratch(Layer *layer, int batch)
     /* Two sums a group and channel, for every group that a batch can have. */
     bool ok =
         SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
-    ok = ok && SET(buffer_grow)(&s->conv, SET(conv2d_scratch)(block_at(layer, batch, 0), layer->threads));
+    ok = ok && SET(buffer_grow)(&s->conv, convolution_scratch(block_at(layer, batch, 0), layer->threads));
     for (int r = 0; r <= layer->top; r++) {
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
@@ -243,6 +250,21 @@ static void fold_normalisation(Layer *layer, MixedMaps *maps)
         maps->coefficient[r] = layer->coefficient + (size_t)r * layer->padded;
 }
 
+static void convolve(const Layer *layer, int n, int r)
+{
+    const Conv2dShape block = block_at(layer, n, r);
+    (SET(winograd_pays)(block) ? SET(winograd_forward) : SET(conv2d_forward))(
+        layer->activation[r], pooled_at(layer, r), filters_of(layer), bias_of(layer), true, block,
+        layer->scratch->conv.data);
+}
+
+static void convolve_backward(Layer *layer, Word *dpooled, int n, int r)
+{
+    const Conv2dShape block = block_at(layer, n, r);
+    (SET(winograd_pays)(block) ? SET(winograd_backward_data_from) : SET(conv2d_backward_data_from))(
+        dpooled, false, layer->scratch->dconv[r].data, filters_of(layer), block, layer->scratch->conv.data);
+}
+
 void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
 {
     const LayerSpec *spec = &layer->spec;
@@ -259,9 +281,7 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
         (layer->pooled[r], pooled_at(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
         if (!kept(layer, r))
             continue;
-        SET(conv2d_forward)
-        (layer->activation[r], pooled_at(layer, r), filters_of(layer), bias_of(layer), true,
-         block_at(layer, n, r), layer->scratch->conv.data);
+        convolve(layer, n, r);
         statistics(layer, r, output_at(layer, n, r), pass);
         maps.z[r] = layer->activation[r];
         maps.step[r] = 1 << (r - layer->stored);
@@ -339,13 +359,10 @@ static void input_backward(Layer *layer, Tensor *dx, int n)
         if (r < stored && !kept(layer, r))
             continue;
         dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
-        if (kept(layer, r)) {
-            SET(conv2d_backward_data_from)
-            (dpooled[r], false, layer->scratch->dconv[r].data, filters_of(layer), block_at(layer, n, r),
-             layer->scratch->conv.data);
-        } else {
+        if (kept(layer, r))
+            convolve_backward(layer, dpooled[r], n, r);
+        else
             memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
-        }
         if (r >= stored && r < layer->top)
             SET(pool_backward)
         (dpooled[r], dpooled[r + 1], pooled_at(layer, r), layer->spec.down, 2, input_at(layer, n, r));

@@ -22,6 +22,15 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
 
+/* fast/conv2d_winograd.c */
+size_t SET(winograd_scratch)(Conv2dShape s, int threads);
+void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                           void *scratch);
+void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
+void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
+                                      void *scratch);
+bool SET(winograd_pays)(Conv2dShape s);
+
 void SET(relu_forward)(Word *y, const Word *x, Shape s);
 void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
 

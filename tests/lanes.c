@@ -7,6 +7,7 @@
 
 /* Channels in a word of the version under test. */
 static int unit = 1;
+static const Kernels *used;
 
 const Kernels *use_version(int index)
 {
@@ -15,7 +16,13 @@ const Kernels *use_version(int index)
     const int count = kernels_versions(versions, bf16 ? "bf16" : "f32");
     unit = bf16 ? 2 : 1;
     numbers_have_bits(bf16 ? 8 : 24);
-    return index % MAX_ISAS < count ? versions[index % MAX_ISAS] : NULL;
+    used = index % MAX_ISAS < count ? versions[index % MAX_ISAS] : NULL;
+    return used;
+}
+
+const Kernels *version_used(void)
+{
+    return used;
 }
 
 const Kernels *loop_set(int i, int rows)
@@ -176,4 +183,10 @@ double run_roundings(void)
 double stored(double n, double stores)
 {
     return roundings(n) + (unit == 2 ? stores * 0x1p16 * (1 + stores * 0x1p-8) : 0);
+}
+
+void add_stores(double *gauge, const double *y, size_t count, double n, double stores)
+{
+    for (size_t i = 0; i < count; i++)
+        gauge[i] += (stored(n, stores) / roundings(n) - 1) * (fabs(y[i]) + roundings(n) * 0x1p-24 * gauge[i]);
 }

@@ -13,6 +13,9 @@ enum { VERSIONS = 2 * MAX_ISAS };
  * to_lanes and from_lanes keep its layout. */
 const Kernels *use_version(int index);
 
+/* The version under test; NULL before there is one. */
+const Kernels *version_used(void);
+
 /* For tcase_add_loop_test over versions x rows of a table: i is version * rows + row. */
 const Kernels *loop_set(int i, int rows);
 
@@ -51,6 +54,10 @@ double roundings(double n);
 /* What a sum over batch and map has in error beyond that of doubles, in units of 2^-24 of its absolute terms:
  * bf16 adds a run of pixels in float. */
 double run_roundings(void);
+
+/* Adds to a gauge, of which n roundings are allowed, what storing y `stores` times adds in bf16; in f32
+ * nothing. For a gauge that is many times |y|. */
+void add_stores(double *gauge, const double *y, size_t count, double n, double stores);
 
 /* n roundings to float, and in bf16 `stores` to bfloat16 (2^-8 each) on top, in the same unit. */
 double stored(double n, double stores);

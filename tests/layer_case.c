@@ -19,6 +19,8 @@ const LayerRow layer_table[] = {
     {SPEC(4, 6, 8, 8, 3, 7, POOL_MAX, UPSAMPLE_BILINEAR, true, true, false), 19},
     {SPEC(2, 3, 16, 16, 5, 30, POOL_AVERAGE, UPSAMPLE_BILINEAR, false, false, false), 3},
     {SPEC(16, 16, 16, 16, 5, 31, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 16},
+    {SPEC(24, 25, 8, 8, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 17},
+    {SPEC(12, 10, 8, 12, 2, 3, POOL_AVERAGE, UPSAMPLE_NEAREST, false, true, false), 19},
     {SPEC(8, 10, 2, 2, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 21},
 };
 const int layer_rows = sizeof layer_table / sizeof *layer_table;

@@ -7,6 +7,7 @@
 #include "../ref/relu.h"
 #include "../ref/upsample.h"
 #include "lanes.h"
+#include "winograd_gauge.h"
 #include <math.h>
 #include <string.h>
 
@@ -40,19 +41,60 @@ static void check_pooled(const LayerCase *c, int r)
               c->spec.down == POOL_AVERAGE ? stored(4 * r, r) : 0, "pooled");
 }
 
+static bool by_winograd(const LayerCase *c, int r)
+{
+    const Kernels *kernels = version_used();
+    return kernels && kernels->engine == c->engine && kernels->conv2d_winograd_pays(layer_case_block(c, r));
+}
+
+/* The filters as the set's convolution at level r uses them. */
+static const double *filters_at(const LayerCase *c, int r)
+{
+    return by_winograd(c, r) ? c->filters : filters_used(c);
+}
+
+/* The gauge of a convolution without bias, by the algorithm that the engine takes; returns its roundings, the
+ * bias or the start included. */
+static double gauge_forward(double *gauge, const LayerCase *c, int r, const double *x, const double *w)
+{
+    const Conv2dShape s = layer_case_block(c, r);
+    memset(gauge, 0, shape_count(conv2d_output(s)) * sizeof *gauge);
+    if (by_winograd(c, r)) {
+        winograd_gauge_forward(gauge, x, w, s);
+        return winograd_roundings(s.c);
+    }
+    ref_conv2d_forward(gauge, absolute(x, shape_count(conv2d_input(s))), absolute(w, conv2d_filters(s)), NULL,
+                       s);
+    return 9 * s.c + 2;
+}
+
+static double gauge_backward_data(double *gauge, const LayerCase *c, int r, const double *dy, const double *w)
+{
+    const Conv2dShape s = layer_case_block(c, r);
+    memset(gauge, 0, shape_count(conv2d_input(s)) * sizeof *gauge);
+    if (by_winograd(c, r)) {
+        winograd_gauge_backward_data(gauge, dy, w, s);
+        return winograd_roundings(s.k);
+    }
+    ref_conv2d_backward_data(gauge, absolute(dy, shape_count(conv2d_output(s))),
+                             absolute(w, conv2d_filters(s)), s);
+    return 9 * s.k + 2;
+}
+
 static void check_activation(const LayerCase *c, int r)
 {
     const Conv2dShape block = layer_case_block(c, r);
-    const size_t in = shape_count(conv2d_input(block)), out = shape_count(conv2d_output(block));
-    const double *b = c->spec.bias ? c->filters + layer_weights_count(&c->spec) : NULL;
+    const size_t out = shape_count(conv2d_output(block));
+    const double *b = c->spec.bias ? c->filters + layer_weights_count(&c->spec) : NULL, *w = filters_at(c, r);
     double *pooled = layer_case_stage(c, STAGE_POOLED, r), *activation = doubles(out), *gauge = doubles(out);
-    double *w = filters_used(c);
     ref_conv2d_forward(activation, pooled, w, b, block);
-    ref_conv2d_forward(gauge, absolute(pooled, in), absolute(w, conv2d_filters(block)),
-                       b ? absolute(b, c->spec.channels_out) : NULL, block);
+    const double terms = gauge_forward(gauge, c, r, pooled, w);
+    for (size_t i = 0; b && i < out; i++)
+        gauge[i] += fabs(b[channel_of(i, conv2d_output(block))]);
     ref_relu_forward(activation, activation, out);
+    add_stores(gauge, activation, out, terms, 1);
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_ACTIVATION, r), activation, gauge, out),
-              stored(9 * block.c + 2, 1), "activation");
+              roundings(terms), "activation");
 }
 
 static void check_statistics(const LayerCase *c, int r)
@@ -180,6 +222,42 @@ static double *copy_of(const double *x, size_t count)
     return y;
 }
 
+/* dx, its gauge for roundings and the size of what is stored on the way, which Winograd's gauge passes by
+ * far. */
+typedef struct {
+    double *sum, *gauge, *size, terms;
+} InputGradient;
+
+/* The share of level r, from dconv. */
+static void add_level(InputGradient *x, const LayerCase *c, int r, const double *dconv)
+{
+    const Conv2dShape block = layer_case_block(c, r);
+    const size_t in = shape_count(conv2d_input(block)), out = shape_count(conv2d_output(block));
+    const double *w = filters_at(c, r);
+    double *dpooled = zeros(in), *gauge = doubles(in), *size = zeros(in);
+    x->terms = fmax(x->terms, gauge_backward_data(gauge, c, r, dconv, w));
+    ref_conv2d_backward_data(dpooled, dconv, w, block);
+    ref_conv2d_backward_data(size, absolute(dconv, out), absolute(w, conv2d_filters(block)), block);
+    ref_pool_backward(x->sum, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+    ref_pool_backward(x->gauge, gauge, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+    ref_pool_backward(x->size, size, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+}
+
+/* Pixels of x that the set stores as one number have one gradient, the sum. */
+static void check_input_gradient(const LayerCase *c, const InputGradient *x, const double *dx)
+{
+    const Shape squares = layer_case_in(c, c->stored);
+    const size_t count = shape_count(squares);
+    const double n = x->terms + 3 * c->spec.levels + (1 << 2 * c->stored);
+    double *got = zeros(count), *sum = zeros(count), *gauge = zeros(count), *size = zeros(count);
+    ref_upsample_backward(got, dx, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+    ref_upsample_backward(sum, x->sum, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+    ref_upsample_backward(gauge, x->gauge, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+    ref_upsample_backward(size, x->size, UPSAMPLE_NEAREST, 1 << c->stored, squares);
+    add_stores(gauge, size, count, n, c->spec.levels + 1);
+    CK_WITHIN(compare_rounded(got, sum, gauge, count), roundings(n), "dx");
+}
+
 void layer_check_backward(const LayerCase *c, const double *dx, const double *dfilters, const double *dlogits)
 {
     const int channels = c->spec.channels_out;
@@ -187,9 +265,9 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     double alpha[MAX_LEVELS], dalpha[MAX_LEVELS] = {0}, gauge_alpha[MAX_LEVELS] = {0};
     double terms = 0, most = 0, stores = 0, mean = 0;
     double *sum_filters = copy_of(c->dfilters, c->filters_count);
-    double *gauge_filters = absolute(c->dfilters, c->filters_count), *filters = filters_used(c),
-           *weights = absolute(filters, layer_weights_count(&c->spec));
-    double *sum_x = zeros(inputs), *gauge_x = zeros(inputs), *da = copy_of(c->dlogits, c->logits_count);
+    double *gauge_filters = absolute(c->dfilters, c->filters_count);
+    InputGradient x = {zeros(inputs), zeros(inputs), zeros(inputs), 0};
+    double *da = copy_of(c->dlogits, c->logits_count);
     double *gauge_a = absolute(da, c->logits_count);
     c->engine->layer_alpha(c->layer, alpha);
     for (int r = 0; r < c->spec.levels; r++) {
@@ -202,16 +280,12 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         check_dconv(c, &l, alpha[r], r);
 
         double *dconv = layer_case_stage(c, STAGE_DCONV, r), *pooled = layer_case_stage(c, STAGE_POOLED, r);
-        double *size = absolute(dconv, shape_count(out)), *dpooled = zeros(shape_count(in));
-        double *gauge_pooled = zeros(shape_count(in));
+        double *size = absolute(dconv, shape_count(out));
         const size_t b = layer_weights_count(&c->spec), g = layer_gamma_at(&c->spec, r);
         ref_conv2d_backward_weights(sum_filters, c->spec.bias ? sum_filters + b : NULL, dconv, pooled, block);
         ref_conv2d_backward_weights(gauge_filters, c->spec.bias ? gauge_filters + b : NULL, size,
                                     absolute(pooled, shape_count(in)), block);
-        ref_conv2d_backward_data(dpooled, dconv, filters, block);
-        ref_conv2d_backward_data(gauge_pooled, size, weights, block);
-        ref_pool_backward(sum_x, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
-        ref_pool_backward(gauge_x, gauge_pooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+        add_level(&x, c, r, dconv);
         for (int k = 0; k < channels; k++) {
             dalpha[r] += (gamma ? gamma[k] : 1) * l.sum_zhat[k] + (beta ? beta[k] : 0) * l.sum[k];
             gauge_alpha[r] +=
@@ -231,18 +305,8 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     }
     CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, c->filters_count),
               stored(terms + most, c->spec.affine ? stores : 0), "dfilters");
-    if (dx) {
-        /* Pixels of x that are one number have one gradient, the sum. */
-        const Shape squares = layer_case_in(c, c->stored);
-        const size_t count = shape_count(squares);
-        double *got = zeros(count), *expected = zeros(count), *gauge = zeros(count);
-        ref_upsample_backward(got, dx, UPSAMPLE_NEAREST, 1 << c->stored, squares);
-        ref_upsample_backward(expected, sum_x, UPSAMPLE_NEAREST, 1 << c->stored, squares);
-        ref_upsample_backward(gauge, gauge_x, UPSAMPLE_NEAREST, 1 << c->stored, squares);
-        CK_WITHIN(compare_rounded(got, expected, gauge, count),
-                  stored(9 * channels + 2 + 3 * c->spec.levels + (1 << 2 * c->stored), c->spec.levels + 1),
-                  "dx");
-    }
+    if (dx)
+        check_input_gradient(c, &x, dx);
     ref_softmax_backward(da, dalpha, alpha, c->spec.kept, c->spec.levels);
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);

@@ -54,6 +54,19 @@ static void backward_weights(void *context)
     c->kernels->conv2d_backward_weights(c->dw, c->db, c->y, c->x, c->s, c->scratch);
 }
 
+static void winograd_forward(void *context)
+{
+    Convolution *c = context;
+    c->kernels->conv2d_winograd_forward(c->y, c->x, c->w, c->b, true, c->s, c->scratch);
+}
+
+static void winograd_backward_data(void *context)
+{
+    Convolution *c = context;
+    c->kernels->conv2d_winograd_backward_data(c->x, c->y, c->w, c->s, c->scratch);
+}
+
+static void (*const winograd_passes[])(void *) = {winograd_forward, winograd_backward_data, NULL};
 static void (*const passes[])(void *) = {forward, backward_data, backward_weights};
 static const char *const pass_names[] = {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"};
 
@@ -61,6 +74,8 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
 {
     char shape[64];
     const bool bf16 = strcmp(kernels->name, "bf16") == 0;
+    const size_t scratch = kernels->conv2d_scratch(s, threads),
+                 more = kernels->conv2d_winograd_scratch(s, threads);
     const double flops = 2.0 * s.n * s.h * s.w * (double)conv2d_filters(s);
     Convolution c = {kernels,
                      s,
@@ -70,7 +85,7 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
                      bench_numbers((size_t)s.k * 4),
                      bench_numbers(conv2d_filters(s) * 4),
                      bench_numbers((size_t)s.k * 4),
-                     bench_numbers(kernels->conv2d_scratch(s, threads))};
+                     bench_numbers(scratch > more ? scratch : more)};
     snprintf(shape, sizeof shape, "%dx%d->%d,%dx%d", s.n, s.c, s.k, s.h, s.w);
     for (int pass = 0; pass < 3; pass++) {
         const double seconds = bench_seconds(passes[pass], &c);
@@ -79,6 +94,11 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
             bf16 ? 0 : onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, false, s);
         bench_line(pass_names[pass], kernels->name, shape, threads, flops / seconds / 1e9, "GFLOP/s",
                    flops / seconds / peak.flops, direct / seconds);
+        if (winograd_passes[pass]) {
+            const double ours = bench_seconds(winograd_passes[pass], &c);
+            bench_line(pass_names[pass], bf16 ? "bf16-winograd" : "f32-winograd", shape, threads,
+                       flops / ours / 1e9, "GFLOP/s", flops / ours / peak.flops, direct / ours);
+        }
         if (direct > 0)
             bench_line(pass_names[pass], bf16 ? "onednn-direct-bf16" : "onednn-direct", shape, threads,
                        flops / direct / 1e9, "GFLOP/s", flops / direct / peak.flops, 1);

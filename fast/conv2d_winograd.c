@@ -1,0 +1,417 @@
+/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3).
+ *
+ * A tile of 4x4 pixels of y comes from 6x6 pixels d of x. With the filter g of a channel c of x,
+ *
+ *     y = A^T [ sum over c of (G g G^T) . (B^T d B) ] A,       . position by position, of 36.
+ *
+ * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter,
+ * transform_input and transform_output. With a = 5/8, b = 3/2 the error is twice that of the direct sum (root
+ * mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few additions less.
+ *
+ * Order: the input of 3 tiles, all channels, is transformed into v (gather), which stays in L2: 432 KiB at 64
+ * channels. For 8 filters at a time, position by position, v and the transformed filters give products
+ * (multiply: 3 vectors x 8 filters in registers, or 3 x 4), whose transform is y (scatter). Per block of
+ * tiles v is read once a block of filters, from L2; the filters once, from L2 or L3, at 64 channels 1.3 bytes
+ * a cycle; x and y once, from memory, fetched while multiply computes: they lie 4 KiB and more apart, where
+ * no hardware prefetcher follows.
+ *
+ * Limit: 36 C K multiply-adds a tile where the direct sum has 144, so 4 times the peak in operations of the
+ * direct sum. Transforms add 144 instructions a tile and channel and 120 a tile and filter, 11% at 64
+ * channels, 46% at 16; their vectors are stored once and read once more. F(2x2, 3x3) would end at 2.25 times
+ * the peak, below what F(4x4, 3x3) reaches from 32 channels on, and its transforms cost as much a pixel.
+ * Reached at 32x32 with AVX-512 (2 cores, Zen 4): 2.8 times the peak at 64 channels, 2.3 at 32, 1.7 at 16. At
+ * 64 multiply takes 78% of the time, at 92% of the peak; gather and scatter take 22%, where their
+ * instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
+ *
+ * Error: every term of y is a product of entries of A, G, g, B, d and A. The input's transform rounds it up
+ * to 4 times in each direction (product, sum, product, sum), the filter's, in double, once when it becomes
+ * float, the sum over C products C times, the output's transform up to 4 times in each direction, the bias or
+ * the start once:
+ *
+ *     |got - ref| <= (C + 18) 2^-24 gauge,
+ *     gauge = |A^T| [ sum over c of (|G| |g| |G^T|) . (|B^T| |d| |B|) ] |A| + |b|,
+ *
+ * about 50 times the gauge of the direct sum, and in bf16, whose filters are float here, one rounding of 2^-8
+ * when the result is stored. a, b and all that the transforms multiply with are exact. */
+#include "operations.h"
+#include "products.h"
+#include <assert.h>
+#include <omp.h>
+#include <string.h>
+
+enum { TILE = 4, SPAN = TILE + 2, PIXELS = TILE * TILE, POSITIONS = SPAN * SPAN };
+enum { VECTORS = 3, FILTERS = VL == 16 ? 8 : 4 }; /* of one product in registers */
+enum { TILES = 3, BLOCK = 8 }; /* tiles and filters of one block of products in the cache */
+enum { ROW = TILES * LANES };
+
+/* The points, and what the transforms multiply with. All of them are exact. */
+#define A    0.625f
+#define B    1.5f
+#define AA   (A * A)
+#define BB   (B * B)
+#define AAA  (A * A * A)
+#define BBB  (B * B * B)
+#define AABB (A * A * B * B)
+
+/* Measured against the direct sum in every instruction set, 192 images: 16->16 channels at 4x4 are 1.5 times
+ * as fast (1.1 on two threads), 64->10 at 32x32 1.3, 64->64 2.0 at 4x4 and 2.8 at 32x32; 8->8 at 4x4 are as
+ * fast, and maps that tiles of 4x4 cover badly slower (64->64: 0.9 at 5x5, 0.4 at 2x2). Where bf16 multiplies
+ * pairs its direct sum is twice as fast, and 16 channels do not pay. The batch and the threads have no say,
+ * though 48 images at 4x4 are no work for two threads (0.9): the same images give the same bits in any batch
+ * and at any number of threads. */
+bool SET(winograd_pays)(Conv2dShape s)
+{
+#ifdef DOT_PRODUCTS
+    const int least = 24;
+#else
+    const int least = 10;
+#endif
+    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && s.h % TILE == 0 && s.w % TILE == 0;
+}
+
+/* What all tiles of one call share. The operation is a convolution from x (shape in) to y (shape out). */
+typedef struct {
+    const Word *x;
+    const float *filters, *bias;
+    Word *y;
+    Shape in, out;
+    bool add, relu;    /* start from y; end with max(.., 0) */
+    int down, across;  /* tiles of a map */
+    const Word *zeros; /* a pixel beyond the border of a map */
+    float *buffers;    /* one a thread */
+} Winograd;
+
+/* Where a tile reads and writes: the pixels' channels. */
+typedef struct {
+    const Word *in[POSITIONS];
+    Word *out[PIXELS];
+} Tile;
+
+/* The line more keeps the 36 positions of one channel out of the same set of the cache. */
+static size_t position_floats(int channels)
+{
+    return (size_t)channels * ROW + LANES;
+}
+
+static size_t buffer_floats(Shape in, Shape out)
+{
+    return POSITIONS * position_floats(in.c) + (size_t)BLOCK * POSITIONS * ROW + pixel_words(out);
+}
+
+static int block_count(int filters)
+{
+    return (filters + BLOCK - 1) / BLOCK;
+}
+
+static size_t packed_floats(int channels, int filters)
+{
+    return (size_t)block_count(filters) * BLOCK * POSITIONS * channels;
+}
+
+static size_t scratch_floats(Shape in, Shape out, int threads)
+{
+    return packed_floats(in.c, out.c) + pixel_words(in) + threads * buffer_floats(in, out);
+}
+
+size_t SET(winograd_scratch)(Conv2dShape s, int threads)
+{
+    const size_t forward = scratch_floats(conv2d_input(s), conv2d_output(s), threads);
+    const size_t backward = scratch_floats(conv2d_output(s), conv2d_input(s), threads);
+    return (forward > backward ? forward : backward) * sizeof(float);
+}
+
+/* G times 3 numbers, `step` apart. */
+INLINE void transform_filter(VecDouble to[SPAN], const VecDouble *g, int step)
+{
+    const double a = A, b = B, p = 1 / (2 * a * a * (a * a - b * b)), q = 1 / (2 * b * b * (b * b - a * a));
+    const VecDouble even_a = p * (g[0] + a * a * g[2 * step]), odd_a = p * a * g[step];
+    const VecDouble even_b = q * (g[0] + b * b * g[2 * step]), odd_b = q * b * g[step];
+    to[0] = g[0] / (a * a * b * b);
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = g[2 * step];
+}
+
+/* Filters k .. k + HALF - 1, channel c, to the same place of every position. Filters beyond the last are 0.
+ */
+static void pack_filters_half(float *to, const float *w, int k, int c, int filters, int channels,
+                              bool flipped)
+{
+    VecDouble g[9] = {{0}}, rows[3][SPAN], u[SPAN];
+    for (int f = 0; f < HALF && k + f < filters; f++) {
+        const size_t filter = k + f;
+        const float *at = w + (flipped ? c * (size_t)filters + filter : filter * channels + c) * 9;
+        for (int tap = 0; tap < 9; tap++)
+            g[tap][f] = at[flipped ? 8 - tap : tap];
+    }
+    for (int j = 0; j < 3; j++)
+        transform_filter(rows[j], g + j, 3);
+    for (int i = 0; i < SPAN; i++) {
+        const VecDouble row[3] = {rows[0][i], rows[1][i], rows[2][i]};
+        transform_filter(u, row, 1);
+        for (int j = 0; j < SPAN; j++)
+            store_double(to + (size_t)(i * SPAN + j) * BLOCK * channels, u[j]);
+    }
+}
+
+/* Transforms w and packs it as [block][position][filter / FILTERS][c][filter % FILTERS], so that products
+ * read straight on. w is (K,C,3,3); flipped, for backward data, it is (channels,filters,3,3) with taps in
+ * reverse. */
+static void pack_filters(float *packed, const float *w, int filters, int channels, bool flipped)
+{
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int block = 0; block < block_count(filters); block++)
+        for (int c = 0; c < channels; c++)
+            for (int f = 0; f < BLOCK; f += HALF)
+                pack_filters_half(packed +
+                                      ((size_t)block * POSITIONS * BLOCK + f / FILTERS * FILTERS) * channels +
+                                      c * FILTERS + f % FILTERS,
+                                  w, block * BLOCK + f, c, filters, channels, flipped);
+}
+
+/* Tiles are numbered over all groups, so that small maps fill a block too. Beyond the border, and beyond the
+ * last tile, a tile reads zeros and writes nowhere. */
+static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
+{
+    const Shape in = win->in, out = win->out;
+    const int group = number / (win->down * win->across), rest = number % (win->down * win->across);
+    const int top = rest / win->across * TILE, left = rest % win->across * TILE;
+    const bool real = group < lanes_groups(in.n);
+    for (int p = 0; p < POSITIONS; p++) {
+        const int y = top + p / SPAN - 1, x = left + p % SPAN - 1;
+        const bool inside = real && 0 <= y && y < in.h && 0 <= x && x < in.w;
+        tile->in[p] = inside ? win->x + row_at(in, group, y) + x * pixel_words(in) : win->zeros;
+    }
+    for (int p = 0; p < PIXELS; p++) {
+        const int y = top + p / TILE, x = left + p % TILE;
+        const bool inside = real && y < out.h && x < out.w;
+        tile->out[p] = inside ? win->y + row_at(out, group, y) + x * pixel_words(out) : nowhere;
+    }
+}
+
+/* B^T times 6 numbers. */
+INLINE void transform_input(Vec to[SPAN], const Vec d[SPAN])
+{
+    const Vec even_a = d[4] - BB * d[2], odd_a = d[3] - BB * d[1];
+    const Vec even_b = d[4] - AA * d[2], odd_b = d[3] - AA * d[1];
+    to[0] = d[4] + AABB * d[0] - (AA + BB) * d[2];
+    to[1] = even_a + A * odd_a;
+    to[2] = even_a - A * odd_a;
+    to[3] = even_b + B * odd_b;
+    to[4] = even_b - B * odd_b;
+    to[5] = d[5] + AABB * d[1] - (AA + BB) * d[3];
+}
+
+/* B^T d B of one channel to its place `to`, `step` from position to position. */
+INLINE void transform_tile(float *to, size_t step, const Vec pixels[POSITIONS])
+{
+    Vec rows[SPAN][SPAN], d[SPAN], t[SPAN];
+#pragma GCC unroll 8
+    for (int j = 0; j < SPAN; j++) {
+#pragma GCC unroll 8
+        for (int i = 0; i < SPAN; i++)
+            d[i] = pixels[i * SPAN + j];
+        transform_input(t, d);
+#pragma GCC unroll 8
+        for (int i = 0; i < SPAN; i++)
+            rows[i][j] = t[i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < SPAN; i++) {
+        transform_input(t, rows[i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < SPAN; j++)
+            store(to + (i * SPAN + j) * step, t[j]);
+    }
+}
+
+/* One tile to its place in v [position][c][tile]. */
+static void gather(float *v, const Tile *tile, int channels)
+{
+    for (int unit = 0; unit < units_of(channels); unit++)
+        for (int part = 0; part < LANES; part += VL) {
+            const size_t at = (size_t)unit * LANES + part;
+            Vec pixels[UNIT][POSITIONS];
+#pragma GCC unroll 36
+            for (int p = 0; p < POSITIONS; p++) {
+                const Unit u = load_unit(tile->in[p] + at);
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT; i++)
+                    pixels[i][p] = u.channel[i];
+            }
+            UNROLL_UNIT
+            for (int i = 0; i < UNIT; i++)
+                if (unit * UNIT + i < channels)
+                    transform_tile(v + (size_t)(unit * UNIT + i) * ROW + part, position_floats(channels),
+                                   pixels[i]);
+        }
+}
+
+/* VECTORS x FILTERS sums over the channels at one position. Meanwhile a pixel that is needed later is
+ * fetched.
+ */
+INLINE void multiply(float *m, const float *v, const float *u, int channels, const Word *later)
+{
+    Vec sum[VECTORS][FILTERS] = {{{0}}};
+    for (int c = 0; c < channels; c++, v += ROW, u += FILTERS) {
+        Vec input[VECTORS];
+        __builtin_prefetch(later + c / UNIT * LANES);
+#pragma GCC unroll 8
+        for (int i = 0; i < VECTORS; i++)
+            input[i] = load(v + i * VL);
+#pragma GCC unroll 8
+        for (int f = 0; f < FILTERS; f++) {
+            const Vec weight = broadcast(u[f]);
+#pragma GCC unroll 8
+            for (int i = 0; i < VECTORS; i++)
+                sum[i][f] += input[i] * weight;
+        }
+    }
+#pragma GCC unroll 8
+    for (int f = 0; f < FILTERS; f++)
+#pragma GCC unroll 8
+        for (int i = 0; i < VECTORS; i++)
+            store(m + (size_t)f * POSITIONS * ROW + i * VL, sum[i][f]);
+}
+
+/* The products m [filter][position][tile] of one block of filters from v. y's pixels are fetched for scatter,
+ * and `later`, if there is one, for the next gather. */
+static void multiply_block(float *m, const float *v, const float *u, int channels, int k,
+                           const Tile tiles[TILES], const Tile *later)
+{
+    for (int p = 0; p < POSITIONS; p++, v += position_floats(channels)) {
+        for (int i = 0; p < PIXELS && i < TILES * BLOCK; i++)
+            __builtin_prefetch(tiles[i / BLOCK].out[p] + (size_t)(k + i % BLOCK) / UNIT * LANES, 1);
+        for (int f = 0; f < BLOCK; f += FILTERS, u += (size_t)FILTERS * channels)
+            for (int i = 0; i < ROW; i += VECTORS * VL)
+                multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
+                         later ? later->in[p] : tiles[0].in[p]);
+    }
+}
+
+/* A^T times 6 numbers. */
+INLINE void transform_output(Vec to[TILE], const Vec m[SPAN])
+{
+    const Vec even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    to[0] = m[0] + even_a + even_b;
+    to[1] = A * odd_a + B * odd_b;
+    to[2] = AA * even_a + BB * even_b;
+    to[3] = m[5] + AAA * odd_a + BBB * odd_b;
+}
+
+/* A^T m A of one filter, from its place in m. */
+INLINE void transform_products(Vec y[PIXELS], const float *m)
+{
+    Vec columns[TILE][SPAN], s[SPAN], t[TILE];
+#pragma GCC unroll 8
+    for (int j = 0; j < SPAN; j++) {
+#pragma GCC unroll 8
+        for (int i = 0; i < SPAN; i++)
+            s[i] = load(m + (i * SPAN + j) * ROW);
+        transform_output(t, s);
+#pragma GCC unroll 8
+        for (int i = 0; i < TILE; i++)
+            columns[i][j] = t[i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE; i++)
+        transform_output(y + i * TILE, columns[i]);
+}
+
+/* One tile of a unit of filters, to `at` in its pixels. */
+INLINE void scatter(const Tile *tile, size_t at, const float *m, const Vec bias[UNIT], bool add, bool relu)
+{
+    Vec y[UNIT][PIXELS];
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++)
+        transform_products(y[i], m + (size_t)i * POSITIONS * ROW);
+#pragma GCC unroll 16
+    for (int p = 0; p < PIXELS; p++) {
+        Word *to = tile->out[p] + at;
+        Unit u = load_unit(to);
+        UNROLL_UNIT
+        for (int i = 0; i < UNIT; i++) {
+            const Vec sum = y[i][p] + (add ? u.channel[i] : bias[i]);
+            u.channel[i] = relu ? positive(sum) : sum;
+        }
+        store_unit(to, u);
+    }
+}
+
+static void scatter_block(const Winograd *win, const Tile tiles[TILES], const float *m, int k)
+{
+    for (int f = 0; f < BLOCK && k + f < win->out.c; f += UNIT)
+        for (int lane = 0; lane < ROW; lane += VL) {
+            const Tile *tile = &tiles[lane / LANES];
+            const size_t at = (size_t)(k + f) / UNIT * LANES + lane % LANES;
+            Vec bias[UNIT];
+            UNROLL_UNIT
+            for (int i = 0; i < UNIT; i++)
+                bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
+            if (win->add)
+                scatter(tile, at, m + (size_t)f * POSITIONS * ROW + lane, bias, true, false);
+            else
+                scatter(tile, at, m + (size_t)f * POSITIONS * ROW + lane, bias, false, win->relu);
+        }
+}
+
+/* TILES tiles from number `first` on, all filters. */
+static void convolve_tiles(const Winograd *win, int first, float *buffer)
+{
+    const int channels = win->in.c;
+    float *v = buffer, *m = v + POSITIONS * position_floats(channels);
+    Word *nowhere = m + (size_t)BLOCK * POSITIONS * ROW;
+    Tile tiles[TILES], next[TILES];
+    for (int t = 0; t < TILES; t++) {
+        locate(&tiles[t], win, first + t, nowhere);
+        locate(&next[t], win, first + TILES + t, nowhere);
+        gather(v + t * LANES, &tiles[t], channels);
+    }
+    for (int block = 0; block < block_count(win->out.c); block++) {
+        multiply_block(m, v, win->filters + (size_t)block * BLOCK * POSITIONS * channels, channels,
+                       block * BLOCK, tiles, block < TILES ? &next[block] : NULL);
+        scatter_block(win, tiles, m, block * BLOCK);
+    }
+}
+
+/* A tile's sums do not depend on which others share its block: the threads may divide them as they like. */
+static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
+{
+    Word *zeros = scratch + packed_floats(win.in.c, win.out.c);
+    pack_filters(scratch, w, win.out.c, win.in.c, flipped);
+    memset(zeros, 0, pixel_words(win.in) * sizeof *zeros);
+    win.filters = scratch;
+    win.zeros = zeros;
+    win.buffers = zeros + pixel_words(win.in);
+    win.down = (win.out.h + TILE - 1) / TILE;
+    win.across = (win.out.w + TILE - 1) / TILE;
+    const int tiles = lanes_groups(win.in.n) * win.down * win.across;
+#pragma omp parallel for schedule(static)
+    for (int first = 0; first < tiles; first += TILES)
+        convolve_tiles(&win, first, win.buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
+}
+
+void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                           void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve(
+        (Winograd){.x = x, .y = y, .bias = b, .relu = relu, .in = conv2d_input(s), .out = conv2d_output(s)},
+        w, false, scratch);
+}
+
+/* The forward pass from dy with the filters flipped and transposed. */
+void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
+                                      void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve((Winograd){.x = dy, .y = dx, .add = add, .in = conv2d_output(s), .out = conv2d_input(s)}, w,
+             true, scratch);
+}
+
+void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
+{
+    SET(winograd_backward_data_from)(dx, true, dy, w, s, scratch);
+}
