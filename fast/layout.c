@@ -5,17 +5,6 @@
 #include <string.h>
 
 /* One channel of a word. */
-static void put(Word *word, int i, float value)
-{
-#ifdef BF16
-    const VecBits bits = round_unit((Unit){{broadcast(value), broadcast(value)}});
-    memcpy((char *)word + 2 * i, &bits, 2);
-#else
-    (void)i;
-    *word = value;
-#endif
-}
-
 static float get(const Word *word, int i)
 {
 #ifdef BF16
@@ -31,24 +20,45 @@ static float get(const Word *word, int i)
 #endif
 }
 
+/* Columns of a row that are brought across together. */
+enum { STRIP = 64 };
+
+/* Part of a row of one unit, at most STRIP pixels. The images lie whole pages apart, in the same set of the
+ * cache, so each image's numbers are brought to their columns of `strip` before lanes are read across. */
+static void import_strip(Word *to, const float *from, Shape s, int pixels, int channels, int used)
+{
+    const size_t image = (size_t)s.c * s.h * s.w, plane = (size_t)s.h * s.w;
+    float strip[STRIP][UNIT][LANES] __attribute__((aligned(64)));
+    memset(strip, 0, pixels * sizeof *strip);
+    for (int i = 0; i < channels; i++)
+        for (int lane = 0; lane < used; lane++)
+            for (int column = 0; column < pixels; column++)
+                strip[column][i][lane] = from[lane * image + i * plane + column];
+    for (int column = 0; column < pixels; column++, to += pixel_words(s))
+        for (int part = 0; part < LANES; part += VL) {
+            Unit u;
+            UNROLL_UNIT
+            for (int i = 0; i < UNIT; i++)
+                u.channel[i] = load(strip[column][i] + part);
+            store_unit(to + part, u);
+        }
+}
+
 void SET(import)(Word *lanes, const float *x, Shape s)
 {
     const size_t image = (size_t)s.c * s.h * s.w, plane = (size_t)s.h * s.w;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int y = 0; y < s.h; y++) {
-            Word *to = lanes + row_at(s, group, y);
-            const int used = lanes_used(s.n, group);
-            for (int c = 0; c < units_of(s.c) * UNIT; c++)
-                for (int lane = 0; lane < LANES; lane++) {
-                    const bool empty = lane >= used || c >= s.c;
-                    const float *from = x + (group * LANES + (empty ? 0 : lane)) * image +
-                                        (empty ? 0 : c) * plane + (size_t)y * s.w;
-                    for (int column = 0; column < s.w; column++)
-                        put(to + column * pixel_words(s) + c / UNIT * LANES + lane, c % UNIT,
-                            empty ? 0 : from[column]);
-                }
-        }
+        for (int y = 0; y < s.h; y++)
+            for (int unit = 0; unit < units_of(s.c); unit++) {
+                const int left = s.c - unit * UNIT;
+                Word *to = lanes + row_at(s, group, y) + (size_t)unit * LANES;
+                const float *from = x + group * LANES * image + unit * UNIT * plane + (size_t)y * s.w;
+                for (int column = 0; column < s.w; column += STRIP)
+                    import_strip(to + column * pixel_words(s), from + column, s,
+                                 s.w - column < STRIP ? s.w - column : STRIP, left < UNIT ? left : UNIT,
+                                 lanes_used(s.n, group));
+            }
 }
 
 void SET(export)(float *x, const Word *lanes, Shape s)

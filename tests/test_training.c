@@ -179,6 +179,9 @@ START_TEST(test_training_with_ref_learns_the_same)
     ck_assert_int_eq(train("ref", "--epochs=1 --kernels=ref"), 0);
     ck_assert_int_eq(train("f32", "--epochs=1 --kernels=f32"), 0);
     ck_assert_double_eq_tol(result_number("ref", "train_loss"), result_number("f32", "train_loss"), 1e-4);
+    /* bfloat16 has between two and three digits. */
+    ck_assert_int_eq(train("bf16", "--epochs=1 --kernels=bf16"), 0);
+    ck_assert_double_eq_tol(result_number("ref", "train_loss"), result_number("bf16", "train_loss"), 0.05);
 }
 END_TEST
 

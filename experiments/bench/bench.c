@@ -95,6 +95,7 @@ static void bench_set(const Kernels *kernels, int threads)
     bench_line("peak_read", name, "256 MiB", threads, peak.bytes / 1e9, "GB/s", 1, 0);
     bench_convolutions(kernels, peak, threads);
     bench_maps(kernels, peak, threads);
+    bench_batch(kernels, threads);
     bench_steps(kernels, peak, threads);
 }
 

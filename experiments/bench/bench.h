@@ -33,6 +33,9 @@ void bench_line(const char *what, const char *kernels, const char *shape, int th
 void bench_convolutions(const Kernels *kernels, Peak peak, int threads);
 void bench_maps(const Kernels *kernels, Peak peak, int threads);
 
+/* A batch from bytes to the set's layout, augmented: what a step waits for before it begins. */
+void bench_batch(const Kernels *kernels, int threads);
+
 /* Steps of whole networks, and (in processes of their own, before any thread starts) their memory. */
 void bench_steps(const Kernels *kernels, Peak peak, int threads);
 void bench_memory(const Kernels *kernels);

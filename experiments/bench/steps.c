@@ -1,4 +1,5 @@
 /* Whole steps of the networks of Tables 1 and 2, and the memory that they take. */
+#include "../batch.h"
 #include "../bilevel.h"
 #include "../cost.h"
 #include "bench.h"
@@ -76,6 +77,41 @@ static void free_work(StepWork *work)
     free((void *)work->batch.images);
     free((void *)work->batch.labels);
     network_free(work->net);
+}
+
+typedef struct {
+    const Kernels *kernels;
+    Dataset data;
+    uint32_t indices[BATCH];
+    float *images;
+    Word *tensor;
+    int labels[BATCH];
+} Assembly;
+
+static void assemble(void *context)
+{
+    Assembly *a = context;
+    batch_assemble(a->images, a->labels, &a->data, &a->data.train, a->indices, BATCH,
+                   (BatchMode){.augment = true, .seed = 1, .epoch = 1});
+    a->kernels->import(a->tensor, a->images, (Shape){BATCH, IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE});
+}
+
+void bench_batch(const Kernels *kernels, int threads)
+{
+    static uint8_t labels[BATCH];
+    const Shape s = {BATCH, IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE};
+    const size_t floats = shape_count(s) * sizeof(float);
+    Assembly a = {.kernels = kernels,
+                  .data = {.train = {BATCH, bench_numbers(floats), labels}, .deviation = {1, 1, 1}},
+                  .images = bench_numbers(floats),
+                  .tensor = bench_tensor(kernels, s)};
+    for (int i = 0; i < BATCH; i++)
+        a.indices[i] = (uint32_t)((i * 89) % BATCH);
+    bench_line("batch", kernels->name, "192x3,32x32", threads, BATCH / bench_seconds(assemble, &a),
+               "images/s", 0, 0);
+    free(a.data.train.images);
+    free(a.images);
+    free(a.tensor);
 }
 
 /* Pooling of the input and of its gradient, and upsampling of the gradient, from one level to the next.
