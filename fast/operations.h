@@ -18,6 +18,19 @@ void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b,
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
+/* The bias gradient (K) of one group from dy, whose shape s is. */
+void SET(group_bias)(float *sums, const Word *dy, Shape s, int group);
+
+#ifdef TILES
+/* The same by tile products: forward, or `backward` data from dy as x to dx as y, at stride 1; backward
+ * weights of 3x3 filters at stride 1. And the bytes of their scratch. */
+void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
+                       Conv2dShape s, void *scratch);
+size_t SET(conv2d_tiles_packed)(Conv2dShape s);
+void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                        void *scratch);
+size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads);
+#endif
 
 void SET(relu_forward)(Word *y, const Word *x, Shape s);
 void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);

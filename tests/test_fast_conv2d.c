@@ -1,5 +1,6 @@
-/* The float convolutions against ref, in every instruction set, over shapes around the tiles: 4 pixels, 6 or
- * 3 filters, 16 images. Bounds as derived in fast/conv2d.c and fast/conv2d_backward_weights.c. */
+/* The fast convolutions against ref, in every instruction set, over shapes around the tiles: 4 pixels, 6 or
+ * 3 filters, 16 images; on AMX 2 pixels, 32 channels going in, 16 or 32 coming out, and 16 of either in
+ * backward weights, bands of 32 pixels. Bounds as derived in fast/conv2d.c and its neighbours. */
 #include "../ref/conv2d.h"
 #include "compare.h"
 #include "lanes.h"
@@ -9,11 +10,14 @@
 
 static const Conv2dShape table[] = {
     /* n, c, k, h, w, side, stride */
-    {1, 1, 1, 1, 1, 3, 1},    {1, 1, 1, 1, 1, 1, 1},   {16, 3, 6, 4, 4, 3, 1},   {17, 3, 7, 3, 5, 3, 1},
-    {15, 4, 5, 5, 3, 3, 1},   {33, 2, 13, 2, 2, 3, 1}, {16, 16, 12, 4, 8, 3, 1}, {5, 17, 16, 2, 9, 3, 1},
-    {16, 6, 3, 1, 7, 3, 1},   {2, 5, 2, 6, 1, 3, 1},   {20, 64, 10, 3, 4, 3, 1}, {3, 3, 64, 5, 6, 3, 1},
-    {18, 33, 35, 2, 3, 3, 1}, {16, 7, 11, 4, 4, 1, 1}, {19, 65, 4, 2, 5, 1, 1},  {4, 8, 9, 5, 5, 3, 2},
-    {17, 5, 6, 4, 8, 3, 2},   {16, 9, 3, 7, 6, 1, 2},  {1, 20, 8, 1, 2, 3, 2},   {48, 10, 17, 3, 3, 3, 1},
+    {1, 1, 1, 1, 1, 3, 1},    {1, 1, 1, 1, 1, 1, 1},    {16, 3, 6, 4, 4, 3, 1},   {17, 3, 7, 3, 5, 3, 1},
+    {15, 4, 5, 5, 3, 3, 1},   {33, 2, 13, 2, 2, 3, 1},  {16, 16, 12, 4, 8, 3, 1}, {5, 17, 16, 2, 9, 3, 1},
+    {16, 6, 3, 1, 7, 3, 1},   {2, 5, 2, 6, 1, 3, 1},    {20, 64, 10, 3, 4, 3, 1}, {3, 3, 64, 5, 6, 3, 1},
+    {18, 33, 35, 2, 3, 3, 1}, {16, 7, 11, 4, 4, 1, 1},  {19, 65, 4, 2, 5, 1, 1},  {4, 8, 9, 5, 5, 3, 2},
+    {17, 5, 6, 4, 8, 3, 2},   {16, 9, 3, 7, 6, 1, 2},   {1, 20, 8, 1, 2, 3, 2},   {48, 10, 17, 3, 3, 3, 1},
+    {3, 31, 15, 2, 3, 3, 1},  {17, 32, 16, 3, 2, 3, 1}, {2, 33, 17, 1, 3, 3, 1},  {1, 64, 32, 2, 2, 3, 1},
+    {5, 65, 33, 1, 1, 3, 1},  {3, 15, 31, 3, 5, 3, 1},  {18, 33, 65, 2, 1, 3, 1}, {3, 128, 128, 2, 3, 3, 1},
+    {9, 4, 3, 3, 33, 3, 1},   {17, 3, 5, 9, 11, 3, 1},  {16, 2, 4, 13, 7, 3, 1},  {20, 33, 17, 3, 3, 1, 1},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
