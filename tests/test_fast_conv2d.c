@@ -7,6 +7,7 @@
 #include "suites.h"
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 static const Conv2dShape table[] = {
     /* n, c, k, h, w, side, stride */
@@ -114,6 +115,50 @@ START_TEST(test_conv2d_backward_weights_matches_ref)
 }
 END_TEST
 
+/* Everything that one version of the convolutions returns. */
+typedef struct {
+    float *y, *dx, *dw, *db;
+} Results;
+
+static Results results_of(const Kernels *kernels, const Case *c)
+{
+    const Results r = {lanes(c->out), to_lanes(c->x, c->in, 0), as_floats(c->w, c->filters),
+                       as_floats(c->b, c->s.k)};
+    const float *x = to_lanes(c->x, c->in, 0), *dy = to_lanes(c->dy, c->out, 0);
+    const float *w = as_floats(c->w, c->filters), *b = as_floats(c->b, c->s.k);
+    void *scratch = scratch_of(kernels->conv2d_scratch(c->s, omp_get_max_threads()));
+    kernels->conv2d_forward(r.y, x, w, b, true, c->s, scratch);
+    kernels->conv2d_backward_data(r.dx, dy, w, c->s, scratch);
+    kernels->conv2d_backward_weights(r.dw, r.db, dy, x, c->s, scratch);
+    return r;
+}
+
+/* The emulated tile products are those of the CPU, to the bit, where it has them. */
+START_TEST(test_conv2d_tiles_match_their_emulation)
+{
+    const Kernels *versions[MAX_ISAS], *tiles = NULL, *emulated = NULL;
+    const int count = kernels_versions(versions, "bf16");
+    for (int i = 0; i < count; i++) {
+        if (strcmp(versions[i]->instruction_set, "amx") == 0)
+            tiles = versions[i];
+        if (strcmp(versions[i]->instruction_set, "amx_emulated") == 0)
+            emulated = versions[i];
+    }
+    ck_assert_ptr_nonnull(emulated);
+    Case c;
+    if (!tiles || table[_i].stride != 1 || !setup_case(&c, MAX_ISAS * ROWS + _i))
+        return;
+    const Results real = results_of(tiles, &c), ours = results_of(emulated, &c);
+    ck_assert_mem_eq(from_lanes(real.y, c.out), from_lanes(ours.y, c.out),
+                     shape_count(c.out) * sizeof(float));
+    ck_assert_mem_eq(from_lanes(real.dx, c.in), from_lanes(ours.dx, c.in), shape_count(c.in) * sizeof(float));
+    if (c.s.side == 3) { /* others are not made of tiles */
+        ck_assert_mem_eq(real.dw, ours.dw, c.filters * sizeof(float));
+        ck_assert_mem_eq(real.db, ours.db, c.s.k * sizeof(float));
+    }
+}
+END_TEST
+
 /* The bound must be smaller than the result, or the comparison would accept zeros. */
 START_TEST(test_conv2d_zeros_are_rejected)
 {
@@ -138,6 +183,7 @@ Suite *fast_conv2d_suite(void)
     tcase_add_loop_test(tcase, test_conv2d_forward_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_conv2d_backward_data_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_conv2d_backward_weights_matches_ref, 0, VERSIONS * ROWS);
+    tcase_add_loop_test(tcase, test_conv2d_tiles_match_their_emulation, 0, ROWS);
     tcase_add_test(tcase, test_conv2d_zeros_are_rejected);
     suite_add_tcase(suite, tcase);
     return suite;
