@@ -21,19 +21,21 @@ FAST_FLAGS  := -std=c11 -O3 -ffp-contract=fast -g -fopenmp $(WARN)
 HOST_FLAGS  := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -fopenmp $(WARN)
 EXTRA_FLAGS ?=
 
-# One source, two kernel sets, each for three instruction sets, chosen at run time. On other CPUs than x86-64 only
-# `plain` is built.
+# One source, two kernel sets, each for several instruction sets, chosen at run time. On other CPUs than x86-64 only
+# `plain` is built, and amx_emulated, which only tests use.
 ifeq ($(shell uname -m),x86_64)
 ISAS_f32    := plain avx2 avx512
-ISAS_bf16   := plain avx2 avx512bf16
+ISAS_bf16   := plain avx2 avx512bf16 amx amx_emulated
 endif
 ISAS_f32    ?= plain
-ISAS_bf16   ?= plain
+ISAS_bf16   ?= plain amx_emulated
 FLAGS_bf16  := -DBF16
 FLAGS_plain :=
 FLAGS_avx2  := -march=x86-64-v3
 FLAGS_avx512:= -march=x86-64-v4 -mprefer-vector-width=512
 FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512bf16
+FLAGS_amx   := $(FLAGS_avx512bf16) -mamx-tile -mamx-bf16 -DAMX
+FLAGS_amx_emulated := -DAMX_EMULATED
 
 # Threads that wait spin for microseconds, then sleep: at libgomp's default, two runs on the same cores take ten times
 # as long as one, and a run alone is no faster.

@@ -77,7 +77,7 @@ const Engine *engine_of(int set, Error *error)
     if (!kernels)
         fail(error,
              "NOPOOL_ISA is %s, which this CPU or kernel set lacks: unset it, or choose plain, avx2, avx512 "
-             "(f32) or avx512bf16 (bf16)",
+             "(f32), avx512bf16 or amx (bf16)",
              getenv("NOPOOL_ISA"));
     return kernels ? kernels->engine : NULL;
 }

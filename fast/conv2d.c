@@ -10,6 +10,8 @@
  *
  * Backward data is the forward pass from dy with the filters flipped and transposed.
  *
+ * On AMX, convolutions without a stride are made of tile products instead: fast/conv2d_amx.c.
+ *
  * Error: a sum of n = S S C products (S S K backward) and the start value, each added with one rounding of
  * the sum and one of the product where there is no fused multiply-add: |got - ref| <= (n + 2) 2^-24 gauge. In
  * bf16 that, and one rounding of 2^-8 when the result is stored (backward data at stride 2 stores a pixel up
@@ -97,7 +99,13 @@ size_t SET(conv2d_packed)(Conv2dShape s)
 {
     const size_t forward = (size_t)units_of(s.k) * UNIT * units_of(s.c);
     const size_t backward = (size_t)units_of(s.c) * UNIT * units_of(s.k);
-    return (forward > backward ? forward : backward) * s.side * s.side * sizeof(Weight);
+    const size_t bytes = (forward > backward ? forward : backward) * s.side * s.side * sizeof(Weight);
+#ifdef TILE_PRODUCTS
+    const size_t tiles = SET(conv2d_tiles_packed)(s);
+    return tiles > bytes ? tiles : bytes;
+#else
+    return bytes;
+#endif
 }
 
 /* Adds one tap to the sums of pixels first..last-1 of the tile. All of the tile's sizes are constants of the
@@ -233,6 +241,12 @@ void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b,
                          void *scratch)
 {
     assert((s.side == 1 || s.side == 3) && (s.stride == 1 || s.stride == 2));
+#ifdef TILE_PRODUCTS
+    if (s.stride == 1) {
+        SET(conv2d_tiles)(y, x, w, b, relu, false, false, s, scratch);
+        return;
+    }
+#endif
     const int taps = s.side * s.side;
     pack_filters(scratch, &(Filters){w, s.k, s.c, taps, (size_t)s.c * taps, taps, false});
     const Convolution conv = {.x = x,
@@ -295,6 +309,9 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
                                     void *scratch)
 {
     assert(s.stride == 1);
+#ifdef TILE_PRODUCTS
+    SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, s, scratch);
+#else
     const int taps = s.side * s.side;
     pack_filters(scratch, &(Filters){w, s.c, s.k, taps, taps, (size_t)s.c * taps, true});
     const Convolution conv = {.x = dy,
@@ -306,4 +323,5 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
                               .stride = 1,
                               .add = add};
     convolve(&conv);
+#endif
 }

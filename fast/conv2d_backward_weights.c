@@ -17,6 +17,8 @@
  *
  * Each group of 16 images has its own partial gradient; the partials are added in group order.
  *
+ * On AMX, 3x3 filters without a stride are for tile products instead: fast/conv2d_backward_weights_amx.c.
+ *
  * Error: n = N H' W' products a filter, added one by one within a group, then G groups:
  * |got - ref| <= (n + G + 2) 2^-24 gauge. */
 #include "items.h"
@@ -88,8 +90,13 @@ size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
     const Products p = products_of(NULL, NULL, s);
     const size_t weights =
         (partial_floats(&p, s.k) * lanes_groups(s.n) + thread_items(&p) * threads) * sizeof(float);
-    const size_t packed = SET(conv2d_packed)(s);
-    return weights > packed ? weights : packed;
+    const size_t packed = SET(conv2d_packed)(s), most = weights > packed ? weights : packed;
+#ifdef TILE_PRODUCTS
+    const size_t tiles = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
+    return tiles > most ? tiles : most;
+#else
+    return most;
+#endif
 }
 
 /* Adds to `sums` (rows x columns vectors, `padded` floats apart) the products of one row and one tap:
@@ -237,7 +244,7 @@ static void group_gradient(const Products *p, float *partial, Item *transposed, 
 }
 
 /* The bias gradient of one group: the sum of dy over its images and pixels, channel by channel. */
-static void group_bias(float *sums, const Word *dy, Shape s, int group)
+void SET(group_bias)(float *sums, const Word *dy, Shape s, int group)
 {
     for (int k = 0; k < s.c; k++) {
         Vec sum[PARTS] = {{0}};
@@ -284,6 +291,12 @@ static int greatest_common_divisor(int a, int b)
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch)
 {
+#ifdef TILE_PRODUCTS
+    if (s.side == 3 && s.stride == 1) {
+        SET(conv2d_backward_weights_tiles)(dw, db, dy, x, s, scratch);
+        return;
+    }
+#endif
     const Products p = products_of(dy, x, s);
     const int groups = lanes_groups(s.n), channels = p.narrow_shape.c;
     const size_t size = partial_floats(&p, s.k);
@@ -303,8 +316,8 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
             float *partial = partials + group * size;
             group_gradient(&p, partial, items + omp_get_thread_num() * thread_items(&p), group, from, to);
             if (db && part == 0)
-                group_bias(partial + (size_t)s.side * s.side * channels * p.padded, dy, conv2d_output(s),
-                           group);
+                SET(group_bias)
+            (partial + (size_t)s.side * s.side * channels * p.padded, dy, conv2d_output(s), group);
         }
     add_partials(dw, db, partials, &p, s);
 }

@@ -29,6 +29,11 @@ enum { HALF = VL / 2, HALVES = LANES / HALF };
 typedef float VecHalf __attribute__((vector_size(2 * VECTOR_FLOATS)));
 typedef double VecDouble __attribute__((vector_size(4 * VECTOR_FLOATS)));
 
+/* bf16 with tile products: fast/amx.h. */
+#if defined(AMX) || defined(AMX_EMULATED)
+#define TILE_PRODUCTS
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE Vec load(const float *p)

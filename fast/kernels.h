@@ -22,8 +22,8 @@
  * of threads. Each function runs on OpenMP's current number of threads.
  *
  * The sources are compiled once per set and instruction set: plain (any CPU), avx2 (AVX2 and FMA), and avx512
- * for f32, avx512bf16 for bf16. Within one of these results are reproducible to the bit; between them they
- * differ by rounding. */
+ * for f32, avx512bf16 and amx for bf16. Within one of these results are reproducible to the bit; between them
+ * they differ by rounding. amx_emulated, for tests, is amx with its instructions in plain C. */
 #ifndef NOPOOL_FAST_KERNELS_H
 #define NOPOOL_FAST_KERNELS_H
 
@@ -54,7 +54,7 @@ static inline size_t lanes_count(Shape s)
 
 typedef struct Kernels {
     const char *name;            /* "f32", "bf16" */
-    const char *instruction_set; /* "plain", "avx2", "avx512", "avx512bf16" */
+    const char *instruction_set; /* "plain", "avx2", "avx512", "avx512bf16", "amx", "amx_emulated" */
 
     /* Layout: x (ref's order) to lanes, empty lanes 0, and back; the same for matrices. */
     void (*import)(Word *lanes, const float *x, Shape s);
@@ -130,15 +130,15 @@ typedef struct Kernels {
     const Engine *engine; /* the engine made of these operations */
 } Kernels;
 
-enum { MAX_ISAS = 3 };
+enum { MAX_ISAS = 5 };
 
-/* The versions of set `name` ("f32", "bf16") that this CPU can run, the fastest first; returns how many, 0 if
- * there is no such set. */
+/* The versions of set `name` ("f32", "bf16") that this CPU can run, the fastest first, what is emulated last;
+ * returns how many, 0 if there is no such set. */
 int kernels_versions(const Kernels *versions[MAX_ISAS], const char *name);
 
 /* The fastest one, or the one that the environment variable NOPOOL_ISA names (plain, avx2, avx512,
- * avx512bf16): for tests and for reproducing another machine's bits. NULL if there is no such version of this
- * set or this CPU cannot run it. */
+ * avx512bf16, amx, amx_emulated): for tests and for reproducing another machine's bits. NULL if there is no
+ * such version of this set or this CPU cannot run it. */
 const Kernels *kernels_best(const char *name);
 
 #endif

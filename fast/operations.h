@@ -21,6 +21,19 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
                                     void *scratch);
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
+/* The bias gradient (K) of one group from dy, whose shape s is. */
+void SET(group_bias)(float *sums, const Word *dy, Shape s, int group);
+
+#ifdef TILE_PRODUCTS
+/* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
+ * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
+void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
+                       bool add, Conv2dShape s, void *scratch);
+size_t SET(conv2d_tiles_packed)(Conv2dShape s);
+void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                        void *scratch);
+size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads);
+#endif
 
 /* fast/conv2d_winograd.c */
 size_t SET(winograd_scratch)(Conv2dShape s, int threads);

@@ -107,8 +107,8 @@ int main(int argc, char **argv)
         fprintf(strcmp(argv[1], "--help") == 0 ? stdout : stderr,
                 "bench\n\nMeasures the kernel sets f32 and bf16 on this machine, in the fastest instruction "
                 "set of "
-                "each;\nNOPOOL_ISA=plain|avx2 chooses another for both, avx512 or avx512bf16 measures that "
-                "set alone."
+                "each;\nNOPOOL_ISA=plain|avx2 chooses another for both, avx512, avx512bf16 or amx measures "
+                "that set alone."
                 "\nA line: what, kernels, shape, threads, value, unit, fraction of the measured peak, "
                 "ratio to "
                 "oneDNN's direct algorithm.\n");

@@ -15,7 +15,7 @@ bool kernel_fast_choose(const char *set, Error *error)
            fail(
                error,
                "this CPU cannot run the instruction set that NOPOOL_ISA names, or %s does not have it; unset "
-               "it, or set it to plain or avx2, or to avx512 for f32, avx512bf16 for bf16",
+               "it, or set it to plain or avx2, or to avx512 for f32, avx512bf16 or amx for bf16",
                set);
 }
 
