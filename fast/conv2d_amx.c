@@ -94,35 +94,35 @@ size_t SET(conv2d_tiles_packed)(Conv2dShape s)
     return (one > other ? one : other) * sizeof(uint32_t);
 }
 
-/* The weight of filter f, channel c and tap; 0 beyond the last. Backward data is the forward pass from dy
- * with the filters flipped and transposed. */
-static float weight_at(const float *w, bool backward, Conv2dShape s, int f, int c, int tap)
+/* The weights of filter f at one tap for the pairs of a block; 0 beyond the last, and for channels that
+ * earlier blocks have counted. Backward data is the forward pass from dy with the filters flipped and
+ * transposed. */
+INLINE void pack_row(uint32_t *to, const float *w, bool backward, Conv2dShape s, const Cut *cut, int block,
+                     int f, int tap)
 {
-    const int taps = s.side * s.side, k = backward ? c : f, channel = backward ? f : c;
-    if (k >= s.k || channel >= s.c)
-        return 0;
-    return w[((size_t)k * s.c + channel) * taps + (backward ? taps - 1 - tap : tap)];
+    const int taps = s.side * s.side, in = backward ? s.k : s.c, out = backward ? s.c : s.k;
+    const size_t k_step = (size_t)s.c * taps, c_step = taps, step = backward ? k_step : c_step;
+    const float *from = w + f * (backward ? c_step : k_step) + (backward ? taps - 1 - tap : tap);
+    const int first = UNIT * block_start(*cut, block, units_of(in)), counted = UNIT * block * cut->pairs;
+    const int end = first + UNIT * cut->pairs < in ? first + UNIT * cut->pairs : in;
+    float channels[UNIT][TILE_COLUMNS] __attribute__((aligned(64))) = {{0}};
+    for (int c = counted; c < end && f < out; c++)
+        channels[c % UNIT][(c - first) / UNIT] = from[c * step];
+    for (int part = 0; part < TILE_COLUMNS; part += VL)
+        store_unit((Word *)to + part, (Unit){{load(channels[0] + part), load(channels[1] + part)}});
 }
 
 /* Each tile of filters as [tap][block][filter][pair]. */
 static void pack_filters(uint32_t *packed, const float *w, bool backward, Conv2dShape s, const Cut *cut)
 {
-    const int taps = s.side * s.side, units = units_of(backward ? s.k : s.c);
+    const int taps = s.side * s.side, rows = cut->units * UNIT;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int tile = 0; tile < cut->tiles; tile++)
         for (int tap = 0; tap < taps; tap++) {
             uint32_t *to = packed + tile * tile_weights(cut, s.side) + (size_t)tap * cut->blocks * TILE_WORDS;
             for (int block = 0; block < cut->blocks; block++, to += TILE_WORDS)
-                for (int row = 0; row < cut->units * UNIT; row++)
-                    for (int pair = 0; pair < cut->pairs; pair++) {
-                        const int f = tile * cut->units * UNIT + row;
-                        const int unit = block_start(*cut, block, units) + pair;
-                        const bool counted = unit < block * cut->pairs;
-                        const float even = counted ? 0 : weight_at(w, backward, s, f, UNIT * unit, tap);
-                        const float odd = counted ? 0 : weight_at(w, backward, s, f, UNIT * unit + 1, tap);
-                        to[row * TILE_COLUMNS + pair] =
-                            round_unit((Unit){{broadcast(even), broadcast(odd)}})[0];
-                    }
+                for (int row = 0; row < rows; row++)
+                    pack_row(to + row * TILE_COLUMNS, w, backward, s, cut, block, tile * rows + row, tap);
         }
 }
 

@@ -314,10 +314,10 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
             const int from = tiles * part / parts * ROWS, end = tiles * (part + 1) / parts * ROWS;
             const int to = end < channels ? end : channels;
             float *partial = partials + group * size;
+            float *bias = partial + (size_t)s.side * s.side * channels * p.padded;
             group_gradient(&p, partial, items + omp_get_thread_num() * thread_items(&p), group, from, to);
             if (db && part == 0)
-                SET(group_bias)
-            (partial + (size_t)s.side * s.side * channels * p.padded, dy, conv2d_output(s), group);
+                SET(group_bias)(bias, dy, conv2d_output(s), group);
         }
     add_partials(dw, db, partials, &p, s);
 }
