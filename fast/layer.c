@@ -1,16 +1,13 @@
-/* The multi-resolution layer of the engine. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
+/* The multi-resolution layer of the engine: forward. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
  *     1. pooled[r]     from level to level, by 2                            fast/pool.c
  *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
  *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/multires.c
  *
- * and backwards
- *
- *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square
- *     3. dconv[r]      batch norm and ReLU in one pass, from the sums of dsum and dsum times activation over
- * the batch, which also give the gradient of alpha
- *     2. dw, dpooled[r]
- *     1. dx            from the coarsest level up */
+ * Bytes, in maps read or written for one level: the convolution reads x and writes z, the statistics read z,
+ * the mix reads z and writes y, 5 in all; fused as far as the sums over the batch allow, with the statistics
+ * in the convolution and the normalisation in the next one, it would be 2. Backward (fast/layer_backward.c)
+ * it is 10 and would be 5. */
 #include "layer.h"
 #include "operations.h"
 #include <assert.h>
@@ -18,48 +15,6 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct Layer {
-    LayerSpec spec;
-    Slices at;
-    Scratch *scratch;
-    bool own_scratch;
-    int capacity;
-    int finest, top; /* levels that are kept */
-    int stored;      /* the level that y is stored at: see struct Tensor */
-    int threads;     /* that scratch is sized for: a pass may run on fewer, not on more */
-    const Tensor *x; /* the input of the last forward pass */
-    float alpha[MAX_LEVELS];
-    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
-    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
-    double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
-    double *variance[MAX_LEVELS];
-    /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
-     * numbers of the channel beyond stay 0. */
-    float *coefficient;
-    int padded; /* that K */
-};
-
-static Shape input_at(const Layer *layer, int n, int r)
-{
-    return (Shape){n, layer->spec.channels_in, layer->spec.height >> r, layer->spec.width >> r};
-}
-
-static Shape output_at(const Layer *layer, int n, int r)
-{
-    return (Shape){n, layer->spec.channels_out, layer->spec.height >> r, layer->spec.width >> r};
-}
-
-static Conv2dShape block_at(const Layer *layer, int n, int r)
-{
-    const LayerSpec *s = &layer->spec;
-    return (Conv2dShape){n, s->channels_in, s->channels_out, s->height >> r, s->width >> r, 3, 1};
-}
-
-static bool kept(const Layer *layer, int r)
-{
-    return level_kept(layer->spec.kept, r);
-}
 
 void SET(layer_free)(Layer *layer)
 {
@@ -152,25 +107,9 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     return NULL;
 }
 
-static const float *filters_of(const Layer *layer)
-{
-    return layer->at.filters->data + layer->at.filters_at;
-}
-
-static const float *bias_of(const Layer *layer)
-{
-    return layer->spec.bias ? filters_of(layer) + layer_weights_count(&layer->spec) : NULL;
-}
-
-/* gamma (K) of level r, with beta (K) behind it; NULL without an affine map. */
-static const float *gamma_of(const Layer *layer, int r)
-{
-    return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
-}
-
 /* The input at level r. Finer than it is stored at it stands in scratch, so it is made when it is asked for.
  */
-static const Word *pooled_at(const Layer *layer, int r)
+const Word *SET(layer_pooled)(const Layer *layer, int r)
 {
     const Tensor *x = layer->x;
     if (r >= x->level)
@@ -254,15 +193,8 @@ static void convolve(const Layer *layer, int n, int r)
 {
     const Conv2dShape block = block_at(layer, n, r);
     (SET(winograd_pays)(block) ? SET(winograd_forward) : SET(conv2d_forward))(
-        layer->activation[r], pooled_at(layer, r), filters_of(layer), bias_of(layer), true, block,
+        layer->activation[r], SET(layer_pooled)(layer, r), filters_of(layer), bias_of(layer), true, block,
         layer->scratch->conv.data);
-}
-
-static void convolve_backward(Layer *layer, Word *dpooled, int n, int r)
-{
-    const Conv2dShape block = block_at(layer, n, r);
-    (SET(winograd_pays)(block) ? SET(winograd_backward_data_from) : SET(conv2d_backward_data_from))(
-        dpooled, false, layer->scratch->dconv[r].data, filters_of(layer), block, layer->scratch->conv.data);
 }
 
 void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
@@ -278,7 +210,7 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     for (int r = 0; r <= layer->top; r++) {
         if (r > x->level)
             SET(pool_forward)
-        (layer->pooled[r], pooled_at(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
+        (layer->pooled[r], SET(layer_pooled)(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
         if (!kept(layer, r))
             continue;
         convolve(layer, n, r);
@@ -298,107 +230,6 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     SET(multires_mix)(y->data, &maps, shape_stored(y));
 }
 
-/* 5 and 4: dsum[r] = U^T(dy). With nearest upsampling each level is the one before, summed over 2x2 squares.
- */
-static const Word *bring_to_level(Layer *layer, const Word *finer, const Tensor *dy, int n, int r)
-{
-    if (r == dy->level)
-        return dy->data;
-    Word *dsum = layer->scratch->dsum[r].data;
-    const Shape map = output_at(layer, n, r);
-    memset(dsum, 0, tensor_words(map) * sizeof *dsum);
-    if (layer->spec.up == UPSAMPLE_NEAREST)
-        SET(upsample_backward)(dsum, finer, UPSAMPLE_NEAREST, 2, map);
-    else if (kept(layer, r))
-        SET(upsample_backward)(dsum, dy->data, layer->spec.up, 1 << r, map);
-    return dsum;
-}
-
-/* 3: from dsum to dconv at level r, and the gradients that fall out of its sums over the batch: dalpha,
- * gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z - mean)
- * scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
-static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, int r, unsigned wanted)
-{
-    const int channels = map.c;
-    const double m = (double)map.n * map.h * map.w, alpha = layer->alpha[r];
-    float *a = layer->coefficient + (size_t)(layer->spec.levels + 1) * layer->padded, *b = a + layer->padded,
-          *c = b + layer->padded;
-    const float *gamma = gamma_of(layer, r);
-    float *dgamma = NULL;
-    if (gamma && wanted & WANT_FILTERS)
-        dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r);
-    double sum[channels], product[channels], dalpha = 0;
-    SET(channel_sums)(sum, product, dsum, layer->activation[r], map, layer->scratch->reduce.data);
-    for (int k = 0; k < channels; k++) {
-        const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps), mean = layer->mean[r][k];
-        const double sum_zhat = (product[k] - mean * sum[k]) * scale; /* sum of dsum zhat */
-        const double share = alpha * (gamma ? gamma[k] : 1) * scale;
-        dalpha += (gamma ? gamma[k] : 1) * sum_zhat + (gamma ? gamma[channels + k] : 0) * sum[k];
-        if (dgamma) {
-            dgamma[k] += alpha * sum_zhat;
-            dgamma[channels + k] += alpha * sum[k];
-        }
-        const double slope = -share * scale * sum_zhat / m;
-        a[k] = share;
-        b[k] = slope;
-        c[k] = -share * sum[k] / m - slope * mean;
-    }
-    SET(multires_gradient)(layer->scratch->dconv[r].data, dsum, layer->activation[r], a, b, c, map);
-    return dalpha;
-}
-
-/* 2 and 1: from dconv at every kept level to dx. */
-static void input_backward(Layer *layer, Tensor *dx, int n)
-{
-    Word *dpooled[MAX_LEVELS];
-    const int stored = layer->x->level;
-    dx->shape.n = n;
-    dx->level = stored;
-    dx->gradient = true;
-    for (int r = layer->top > stored ? layer->top : stored; r >= 0; r--) {
-        if (r < stored && !kept(layer, r))
-            continue;
-        dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
-        if (kept(layer, r))
-            convolve_backward(layer, dpooled[r], n, r);
-        else
-            memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
-        if (r >= stored && r < layer->top)
-            SET(pool_backward)
-        (dpooled[r], dpooled[r + 1], pooled_at(layer, r), layer->spec.down, 2, input_at(layer, n, r));
-        if (r < stored)
-            SET(upsample_backward)
-        (dx->data, dpooled[r], UPSAMPLE_NEAREST, 1 << (stored - r), shape_stored(dx));
-    }
-}
-
-void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
-{
-    const int n = layer->x->shape.n;
-    float dalpha[MAX_LEVELS] = {0};
-    const Word *dsum = NULL;
-    assert(omp_get_max_threads() <= layer->threads && dy->level <= layer->stored);
-    for (int r = dy->level; r <= layer->top; r++) {
-        dsum = bring_to_level(layer, dsum, dy, n, r);
-        if (!kept(layer, r))
-            continue;
-        dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
-        if (wanted & WANT_FILTERS) {
-            float *dw = layer->at.dfilters->data + layer->at.filters_at;
-            SET(conv2d_backward_weights)
-            (dw, bias_of(layer) ? dw + layer_weights_count(&layer->spec) : NULL,
-             layer->scratch->dconv[r].data, pooled_at(layer, r), block_at(layer, n, r),
-             layer->scratch->conv.data);
-        }
-    }
-    if (wanted & WANT_LOGITS)
-        SET(softmax_backward)
-    (layer->at.dlogits->data + layer->at.logits_at, dalpha, layer->alpha, layer->spec.kept,
-     layer->spec.levels);
-    if (dx)
-        input_backward(layer, dx, n);
-}
-
 void SET(layer_alpha)(const Layer *layer, double *alpha)
 {
     float rounded[MAX_LEVELS];
@@ -412,7 +243,7 @@ bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
 {
     const int n = layer->x->shape.n;
     const double *statistic = stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r];
-    const Word *map = stage == STAGE_POOLED       ? pooled_at(layer, r)
+    const Word *map = stage == STAGE_POOLED       ? SET(layer_pooled)(layer, r)
                       : stage == STAGE_ACTIVATION ? layer->activation[r]
                       : stage == STAGE_DCONV      ? layer->scratch->dconv[r].data
                                                   : NULL;

@@ -42,6 +42,67 @@ struct Scratch {
     int coarsest;                 /* level at which a layer that shares this scratch stores its output */
 };
 
+struct Layer {
+    LayerSpec spec;
+    Slices at;
+    Scratch *scratch;
+    bool own_scratch;
+    int capacity;
+    int finest, top; /* levels that are kept */
+    int stored;      /* the level that y is stored at: see struct Tensor */
+    int threads;     /* that scratch is sized for: a pass may run on fewer, not on more */
+    const Tensor *x; /* the input of the last forward pass */
+    float alpha[MAX_LEVELS];
+    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
+    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
+    double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
+    double *variance[MAX_LEVELS];
+    /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
+     * numbers of the channel beyond stay 0. */
+    float *coefficient;
+    int padded; /* that K */
+};
+
+INLINE Shape input_at(const Layer *layer, int n, int r)
+{
+    return (Shape){n, layer->spec.channels_in, layer->spec.height >> r, layer->spec.width >> r};
+}
+
+INLINE Shape output_at(const Layer *layer, int n, int r)
+{
+    return (Shape){n, layer->spec.channels_out, layer->spec.height >> r, layer->spec.width >> r};
+}
+
+INLINE Conv2dShape block_at(const Layer *layer, int n, int r)
+{
+    const LayerSpec *s = &layer->spec;
+    return (Conv2dShape){n, s->channels_in, s->channels_out, s->height >> r, s->width >> r, 3, 1};
+}
+
+INLINE bool kept(const Layer *layer, int r)
+{
+    return level_kept(layer->spec.kept, r);
+}
+
+INLINE const float *filters_of(const Layer *layer)
+{
+    return layer->at.filters->data + layer->at.filters_at;
+}
+
+INLINE const float *bias_of(const Layer *layer)
+{
+    return layer->spec.bias ? filters_of(layer) + layer_weights_count(&layer->spec) : NULL;
+}
+
+/* gamma (K) of level r, with beta (K) behind it; NULL without an affine map. */
+INLINE const float *gamma_of(const Layer *layer, int r)
+{
+    return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
+}
+
+/* The input at level r. */
+const Word *SET(layer_pooled)(const Layer *layer, int r);
+
 bool SET(buffer_grow)(Buffer *b, size_t bytes);
 
 Tensor *SET(tensor_create)(Shape s);
