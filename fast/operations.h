@@ -31,6 +31,12 @@ void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const 
                                       void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);
 
+/* fast/conv2d_winograd_backward_weights.c; its scratch is a part of winograd_scratch. */
+size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads);
+void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                    void *scratch);
+bool SET(winograd_weights_pays)(Conv2dShape s);
+
 void SET(relu_forward)(Word *y, const Word *x, Shape s);
 void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
 
