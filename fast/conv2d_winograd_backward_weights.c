@@ -1,6 +1,44 @@
-/* HEAD */
+/* Convolution with 3x3 filters at stride 1, backward weights, by Winograd's F(4x4, 3x3) transposed: with the
+ * matrices of fast/conv2d_winograd.c,
+ *
+ *     dw = G^T [ sum over images and tiles of (A dy A^T) . (B^T d B) ] G,
+ *
+ * of 4x4 pixels dy of a filter and 6x6 pixels d of a channel. At each of the 36 positions the sum is an outer
+ * product, filters times channels, contracted over images and tiles: the direct sum of
+ * fast/conv2d_backward_weights.c with a position in place of a tap and a tile in place of a pixel. As there,
+ * the operand with more channels is transposed, so that channels become lanes, and the other is broadcast,
+ * number by number. Of equal ones dy is transposed, before it is transformed: it has 16 pixels a tile.
+ *
+ * Order: 3 tiles of both operands, all channels, are transformed (gather): 0.9 MiB at 64 channels, of which a
+ * position takes 24 KiB, and each position adds its outer product to its sums, 0.6 MiB in all (multiply: 6 x
+4
+ * vectors in registers over 48 images). L2 does not hold all of it, but it is read and written in the order
+of
+ * memory, 5 bytes a cycle. Meanwhile the pixels of the next 3 tiles are fetched; without that the pass takes
+a
+ * fifth more.
+ *
+ * A partial gradient is the sum of a group of 16 images, or, of small maps, of so many that they make 12
+ * tiles, for G^T and the partial's way through memory take time too. Which groups, the shape alone says. A
+ * thread that takes a part of a partial takes it by channels of the broadcast operand: it transforms all of
+ * the transposed one, but no sum changes.
+ *
+ * Limit: 36 C K multiply-adds a tile, a quarter of the direct sum's, so 4 times the peak in operations of the
+ * direct sum. Transforms add 144 instructions a tile, 16 images and channel of x and 100 of dy, the
+ * transposition 96 a pixel and 16 channels: 12% at 64 channels, 48% at 16; their vectors are stored once and
+ * read once more. Memory: x and dy once.
+ *
+ * Error: x is rounded up to 4 times in each direction, dy up to 3 times, the products and their sums n times,
+ * n = N tiles, the sum of partials and the start once a group of 16 images at most, G^T, whose entries are
+ * rounded, up to 5 times in each direction:
+ *
+ *     |got - ref| <= (n + G + 24) 2^-24 gauge,
+ *     gauge = |G^T| [ sum over images and tiles of (|A| |dy| |A^T|) . (|B^T| |d| |B|) ] |G| + |dw|,
+ *
+ * in bf16 too: the transformed operands and their products are float there. */
 #include "operations.h"
 #include "partials.h"
+#include "products.h"
 #include "transpose.h"
 #include "winograd.h"
 #include <assert.h>
@@ -8,21 +46,25 @@
 #include <string.h>
 
 enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 }; /* of one outer product in registers */
-#ifndef TT
-#define TT 4
-#endif
-enum { TILES = TT, ROW = TILES * LANES }; /* tiles of one block in the cache */
+enum { TILES = 3, ROW = TILES * LANES };       /* tiles of one block in the cache */
+enum { LEAST = 12 };                           /* tiles of a partial gradient */
 
 bool SET(winograd_weights_pays)(Conv2dShape s)
 {
-    return SET(winograd_pays)(s);
+#ifdef DOT_PRODUCTS
+    const int least = 24, excess = 1;
+#else
+    const int least = 8, excess = 2;
+#endif
+    const int covered = PIXELS * tiles_over(s.h) * tiles_over(s.w);
+    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && covered <= excess * s.h * s.w;
 }
 
-/* Maps of fewer tiles are taken together, so that a partial is a sum over so many tiles at least. */
-static int groups_together(Conv2dShape s)
+/* Groups of small maps are taken together, so that a partial is a sum over enough tiles. */
+static int partial_count(Conv2dShape s)
 {
-    const int tiles = tiles_over(s.h) * tiles_over(s.w);
-    return tiles < TILES ? (TILES + tiles - 1) / tiles : 1;
+    const int tiles = tiles_over(s.h) * tiles_over(s.w), together = (LEAST + tiles - 1) / tiles;
+    return (lanes_groups(s.n) + together - 1) / together;
 }
 
 /* The line more keeps the 36 positions of one channel out of the same set of the cache. */
@@ -78,54 +120,12 @@ static Products products(const Word *dy, const Word *x, Conv2dShape s)
     return products_of(dy, x, s, s.c > s.k);
 }
 
-static int partial_count(Conv2dShape s)
-{
-    const int together = groups_together(s);
-    return (lanes_groups(s.n) + together - 1) / together;
-}
-
 size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads)
 {
     const Products p = products(NULL, NULL, s);
     return (partials_floats(&p, partial_count(s)) + bias_floats(s) + zeros_floats(&p) +
             thread_floats(&p) * threads) *
            sizeof(float);
-}
-
-/* A times 4 numbers. */
-INLINE void transform_gradient(Vec to[SPAN], const Vec dy[TILE])
-{
-    const Vec even_a = dy[0] + AA * dy[2], odd_a = A * dy[1] + AAA * dy[3];
-    const Vec even_b = dy[0] + BB * dy[2], odd_b = B * dy[1] + BBB * dy[3];
-    to[0] = dy[0];
-    to[1] = even_a + odd_a;
-    to[2] = even_a - odd_a;
-    to[3] = even_b + odd_b;
-    to[4] = even_b - odd_b;
-    to[5] = dy[3];
-}
-
-/* A dy A^T of one channel to its place `to`, `step` from position to position. */
-INLINE void transform_dy(float *to, size_t step, const Vec pixels[PIXELS])
-{
-    Vec rows[SPAN][TILE], d[TILE], t[SPAN];
-#pragma GCC unroll 8
-    for (int j = 0; j < TILE; j++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < TILE; i++)
-            d[i] = pixels[i * TILE + j];
-        transform_gradient(t, d);
-#pragma GCC unroll 8
-        for (int i = 0; i < SPAN; i++)
-            rows[i][j] = t[i];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < SPAN; i++) {
-        transform_gradient(t, rows[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < SPAN; j++)
-            store(to + (i * SPAN + j) * step, t[j]);
-    }
 }
 
 /* The pixels of one tile of an operand: 6x6 of x, 4x4 of dy. */
@@ -211,31 +211,62 @@ INLINE void gather_wide(float *wide, size_t step, float *square, const Tile *til
     }
 }
 
-/* The tiles of one block of products, and how many images each of them has. */
+/* The tiles of one block of products, how many images each of them has, and their pixels. */
 typedef struct {
     int tiles, images[TILES];
+    Tile wide[TILES], narrow[TILES];
 } Block;
 
-/* Adds a block's outer products of one position to `sums`, or starts them: rows narrow channels times columns
- * vectors of wide ones. */
-INLINE void multiply(float *sums, const float *wide, const float *narrow, const Block *block, bool start,
-                     int padded, const int rows, const int columns)
+/* One block's outer products at one position. Meanwhile the same pixel of the next block's tiles is fetched,
+ * 16 lines of the wide operand at a time, then of the narrow one. */
+typedef struct {
+    const Block *block, *next;
+    bool start; /* from 0, rather than from the sums so far */
+    int position, padded, from, to;
+    int wide_lines, narrow_from, narrow_lines, fetched; /* wide_lines: rounded up to 16 */
+} Outer;
+
+/* The lines that are fetched next, of one tile of the next block; `other` if none are left. */
+INLINE const Word *lines_of(const Outer *o, int tile, const Word *other)
+{
+    if (tile >= o->next->tiles)
+        return other;
+    const Tile *wide = &o->next->wide[tile], *narrow = &o->next->narrow[tile];
+    const int second = o->fetched - o->wide_lines;
+    if (second < 0)
+        return o->position < pixels_of(wide->is_x) ? wide->pixel[o->position] + (size_t)o->fetched * LANES
+                                                   : other;
+    return second < o->narrow_lines && o->position < pixels_of(narrow->is_x)
+               ? narrow->pixel[o->position] + (size_t)(o->narrow_from + second) * LANES
+               : other;
+}
+
+/* Adds to `sums`, or starts them: rows narrow channels times columns vectors of wide ones. */
+INLINE void multiply(float *sums, const float *wide, const float *narrow, Outer *o, const int rows,
+                     const int columns)
 {
     Vec sum[ROWS][COLUMNS];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int j = 0; j < columns; j++)
-            sum[i][j] = start ? (Vec){0} : load(sums + (size_t)i * padded + j * VL);
-    for (int tile = 0; tile < block->tiles; tile++) {
+            sum[i][j] = o->start ? (Vec){0} : load(sums + (size_t)i * o->padded + j * VL);
+    const int padded = o->padded;
+    for (int tile = 0; tile < o->block->tiles; tile++) {
         const float *vectors = wide + (size_t)tile * LANES * padded, *numbers = narrow + tile * LANES;
-        for (int image = 0; image < block->images[tile]; image++, vectors += padded, numbers++)
+        const Word *later = lines_of(o, tile, numbers);
+        const size_t step = later == numbers ? 0 : LANES;
+        for (int image = 0; image < o->block->images[tile];
+             image++, vectors += padded, numbers++, later += step) {
+            __builtin_prefetch(later);
 #pragma GCC unroll 8
             for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
                 for (int j = 0; j < columns; j++)
                     sum[i][j] += load(vectors + j * VL) * broadcast(numbers[i * ROW]);
+        }
     }
+    o->fetched += LANES;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -243,54 +274,43 @@ INLINE void multiply(float *sums, const float *wide, const float *narrow, const 
             store(sums + (size_t)i * padded + j * VL, sum[i][j]);
 }
 
-/* Narrow channels from..to-1 times `columns` vectors. */
-INLINE void multiply_columns(float *sums, const float *wide, const float *narrow, const Block *block,
-                             bool start, int padded, int from, int to, const int columns)
+#define MULTIPLY(rows) \
+    multiply(sums + (size_t)at * o->padded, wide, narrow + (size_t)at * ROW, o, rows, columns)
+
+/* The narrow channels times `columns` vectors. */
+INLINE void multiply_columns(float *sums, const float *wide, const float *narrow, Outer *o, const int columns)
 {
-#define MULTIPLY(rows)                                                                                    \
-    multiply(sums + (size_t)from * padded, wide, narrow + (size_t)from * ROW, block, start, padded, rows, \
-             columns)
-    for (; from + ROWS <= to; from += ROWS)
+    int at = o->from;
+    for (; at + ROWS <= o->to; at += ROWS)
         MULTIPLY(ROWS);
-    if (ROWS > 4 && from + 4 <= to) {
+    if (ROWS > 4 && at + 4 <= o->to) {
         MULTIPLY(ROWS > 4 ? 4 : ROWS);
-        from += 4;
+        at += 4;
     }
-    if (from + 2 <= to) {
+    if (at + 2 <= o->to) {
         MULTIPLY(2);
-        from += 2;
+        at += 2;
     }
-    if (from < to)
+    if (at < o->to)
         MULTIPLY(1);
-#undef MULTIPLY
 }
 
-/* Every position of a block, narrow channels from..to-1. */
-static void multiply_block(const Products *p, const Buffers *b, const Block *block, bool start, int from,
-                           int to)
+/* Every position of a block. */
+static void multiply_block(const Products *p, const Buffers *b, Outer o)
 {
-    for (int position = 0; position < POSITIONS; position++) {
-        float *sums = b->sums + position * sums_floats(p);
-        const float *wide = b->wide + position * wide_floats(p),
-                    *narrow = b->narrow + position * narrow_floats(p);
+    for (o.position = 0; o.position < POSITIONS; o.position++) {
+        float *sums = b->sums + o.position * sums_floats(p);
+        const float *wide = b->wide + o.position * wide_floats(p),
+                    *narrow = b->narrow + o.position * narrow_floats(p);
         int left = p->padded / VL;
+        o.fetched = 0;
         for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
-            multiply_columns(sums, wide, narrow, block, start, p->padded, from, to, COLUMNS);
+            multiply_columns(sums, wide, narrow, &o, COLUMNS);
         for (; left >= 2; left -= 2, sums += 2 * VL, wide += 2 * VL)
-            multiply_columns(sums, wide, narrow, block, start, p->padded, from, to, 2);
+            multiply_columns(sums, wide, narrow, &o, 2);
         if (left)
-            multiply_columns(sums, wide, narrow, block, start, p->padded, from, to, 1);
+            multiply_columns(sums, wide, narrow, &o, 1);
     }
-}
-
-/* G^T times 6 numbers. */
-INLINE void transform_sums(Vec to[3], const Vec m[SPAN])
-{
-    const float p = 1 / (2 * AA * (AA - BB)), q = 1 / (2 * BB * (BB - AA));
-    const Vec even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    to[0] = m[0] * (1 / AABB) + p * even_a + q * even_b;
-    to[1] = p * A * odd_a + q * B * odd_b;
-    to[2] = m[5] + p * AA * even_a + q * BB * even_b;
 }
 
 /* G^T sums G of narrow channels from..to-1 to the partial gradient. */
@@ -298,7 +318,7 @@ static void scatter(const Products *p, float *partial, const float *sums, int fr
 {
     const size_t tap = (size_t)p->narrow_shape.c * p->padded, step = sums_floats(p);
     for (size_t at = (size_t)from * p->padded; at < (size_t)to * p->padded; at += VL) {
-        Vec rows[3][SPAN], m[SPAN], t[3];
+        Vec rows[TAPS][SPAN], m[SPAN], t[TAPS];
 #pragma GCC unroll 8
         for (int j = 0; j < SPAN; j++) {
 #pragma GCC unroll 8
@@ -306,51 +326,71 @@ static void scatter(const Products *p, float *partial, const float *sums, int fr
                 m[i] = load(sums + (i * SPAN + j) * step + at);
             transform_sums(t, m);
 #pragma GCC unroll 8
-            for (int i = 0; i < 3; i++)
+            for (int i = 0; i < TAPS; i++)
                 rows[i][j] = t[i];
         }
 #pragma GCC unroll 8
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < TAPS; i++) {
             transform_sums(t, rows[i]);
 #pragma GCC unroll 8
-            for (int j = 0; j < 3; j++)
-                store(partial + (i * 3 + j) * tap + at, t[j]);
+            for (int j = 0; j < TAPS; j++)
+                store(partial + (i * TAPS + j) * tap + at, t[j]);
         }
     }
 }
 
-static void gather_tile(const Products *p, const Buffers *b, int place, int group, int number, int from,
-                        int to)
-{
-    const Tile wide = tile_at(p->wide, p->wide_shape, p->wide_is_x, group, number, b->zeros);
-    const Tile narrow = tile_at(p->narrow, p->narrow_shape, !p->wide_is_x, group, number, b->zeros);
-    const int used = lanes_used(p->n, group);
-    float *wide_to = b->wide + (size_t)place * LANES * p->padded, *narrow_to = b->narrow + place * LANES;
-    if (p->wide_is_x) {
-        gather_wide(wide_to, wide_floats(p), b->square, &wide, p, used, true);
-        gather_narrow(narrow_to, narrow_floats(p), &narrow, from, to, false);
-    } else {
-        gather_wide(wide_to, wide_floats(p), b->square, &wide, p, used, false);
-        gather_narrow(narrow_to, narrow_floats(p), &narrow, from, to, true);
-    }
-}
+/* The groups and narrow channels of one partial gradient, or of a part of it. */
+typedef struct {
+    int first_group, last_group, from, to;
+} Part;
 
-/* The partial gradient of groups first..last-1 for narrow channels from..to-1. */
-static void groups_gradient(const Products *p, float *partial, const Buffers *b, int first, int last,
-                            int from, int to)
+/* The block of tiles from number `first` on, of all tiles of a part. */
+static void locate(Block *block, const Products *p, const Buffers *b, const Part *part, int first)
 {
     const int map = tiles_over(p->wide_shape.h) * tiles_over(p->wide_shape.w);
-    const int tiles = (last - first) * map;
-    for (int done = 0; done < tiles; done += TILES) {
-        Block block = {.tiles = tiles - done < TILES ? tiles - done : TILES};
-        for (int i = 0; i < block.tiles; i++) {
-            const int group = first + (done + i) / map;
-            block.images[i] = lanes_used(p->n, group);
-            gather_tile(p, b, i, group, (done + i) % map, from, to);
-        }
-        multiply_block(p, b, &block, done == 0, from, to);
+    const int left = (part->last_group - part->first_group) * map - first;
+    block->tiles = left < TILES ? left : TILES;
+    for (int i = 0; i < block->tiles; i++) {
+        const int group = part->first_group + (first + i) / map, number = (first + i) % map;
+        block->images[i] = lanes_used(p->n, group);
+        block->wide[i] = tile_at(p->wide, p->wide_shape, p->wide_is_x, group, number, b->zeros);
+        block->narrow[i] = tile_at(p->narrow, p->narrow_shape, !p->wide_is_x, group, number, b->zeros);
     }
-    scatter(p, partial, b->sums, from, to);
+}
+
+static void gather(const Products *p, const Buffers *b, const Block *block, const Part *part)
+{
+    for (int i = 0; i < block->tiles; i++) {
+        float *wide = b->wide + (size_t)i * LANES * p->padded, *narrow = b->narrow + i * LANES;
+        const Tile *w = &block->wide[i], *n = &block->narrow[i];
+        if (p->wide_is_x) {
+            gather_wide(wide, wide_floats(p), b->square, w, p, block->images[i], true);
+            gather_narrow(narrow, narrow_floats(p), n, part->from, part->to, false);
+        } else {
+            gather_wide(wide, wide_floats(p), b->square, w, p, block->images[i], false);
+            gather_narrow(narrow, narrow_floats(p), n, part->from, part->to, true);
+        }
+    }
+}
+
+static void partial_gradient(const Products *p, float *partial, const Buffers *b, const Part *part)
+{
+    Block blocks[2], *block = &blocks[0], *next = &blocks[1];
+    Outer o = {.start = true, .padded = p->padded, .from = part->from, .to = part->to};
+    o.wide_lines = (units_of(p->wide_shape.c) + LANES - 1) / LANES * LANES;
+    o.narrow_from = part->from / UNIT;
+    o.narrow_lines = units_of(part->to) - o.narrow_from;
+    locate(block, p, b, part, 0);
+    for (int first = 0; block->tiles > 0; first += TILES, o.start = false) {
+        locate(next, p, b, part, first + TILES);
+        gather(p, b, block, part);
+        o.block = block;
+        o.next = next;
+        multiply_block(p, b, o);
+        block = next;
+        next = &blocks[block == &blocks[0]];
+    }
+    scatter(p, partial, b->sums, part->from, part->to);
 }
 
 void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
@@ -358,7 +398,7 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
 {
     assert(s.side == 3 && s.stride == 1);
     const Products p = products(dy, x, s);
-    const int groups = lanes_groups(s.n), together = groups_together(s), count = partial_count(s);
+    const int groups = lanes_groups(s.n), count = partial_count(s);
     const int channels = p.narrow_shape.c, threads = omp_get_max_threads(), parts = parts_of(count, threads);
     float *partials = scratch, *bias = partials + partials_floats(&p, count);
     float *zeros = bias + bias_floats(s), *buffers = zeros + zeros_floats(&p);
@@ -368,10 +408,10 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
         for (int part = 0; part < parts; part++) {
             const Buffers b =
                 buffers_of(&p, buffers + omp_get_thread_num() * thread_floats(&p), (const Word *)zeros);
-            const int first = i * together, last = first + together < groups ? first + together : groups;
-            groups_gradient(&p, partials + i * partial_floats(&p), &b, first, last,
-                            part_from(channels, ROWS, part, parts),
-                            part_from(channels, ROWS, part + 1, parts));
+            const int first = groups * i / count, last = groups * (i + 1) / count;
+            const Part these = {first, last, part_from(channels, ROWS, part, parts),
+                                part_from(channels, ROWS, part + 1, parts)};
+            partial_gradient(&p, partials + i * partial_floats(&p), &b, &these);
             for (int group = first; db && part == 0 && group < last; group++)
                 SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
