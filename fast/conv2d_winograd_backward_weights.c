@@ -9,14 +9,11 @@
  * the operand with more channels is transposed, so that channels become lanes, and the other is broadcast,
  * number by number. Of equal ones dy is transposed, before it is transformed: it has 16 pixels a tile.
  *
- * Order: 3 tiles of both operands, all channels, are transformed (gather): 0.9 MiB at 64 channels, of which a
- * position takes 24 KiB, and each position adds its outer product to its sums, 0.6 MiB in all (multiply: 6 x
-4
- * vectors in registers over 48 images). L2 does not hold all of it, but it is read and written in the order
-of
- * memory, 5 bytes a cycle. Meanwhile the pixels of the next 3 tiles are fetched; without that the pass takes
-a
- * fifth more.
+ * Order: 3 tiles of both operands, all channels, are transformed (gather): 0.9 MiB at 64 channels, of which
+ * a position takes 24 KiB, and each position adds its outer product to its sums, 0.6 MiB in all (multiply: 6
+ * rows of 4 vectors in registers, over 48 images). L2 does not hold all of it, but it is read and written in
+ * the order of memory, 5 bytes a cycle. Meanwhile the pixels of the next 3 tiles are fetched; without that
+ * the pass takes a fifth more.
  *
  * A partial gradient is the sum of a group of 16 images, or, of small maps, of so many that they make 12
  * tiles, for G^T and the partial's way through memory take time too. Which groups, the shape alone says. A
@@ -25,8 +22,11 @@ a
  *
  * Limit: 36 C K multiply-adds a tile, a quarter of the direct sum's, so 4 times the peak in operations of the
  * direct sum. Transforms add 144 instructions a tile, 16 images and channel of x and 100 of dy, the
- * transposition 96 a pixel and 16 channels: 12% at 64 channels, 48% at 16; their vectors are stored once and
- * read once more. Memory: x and dy once.
+ * transposition 64 a pixel and 16 channels: 13% at 64 channels, 53% at 16; their vectors are stored once and
+ * read once more. x and dy are read once from memory, dy once more for the bias. Reached at 32x32 with
+ * AVX-512 (1 thread, Zen 4): 2.6 times the peak at 64 channels, 2.0 at 32, 1.5 at 16, 2.8 at 128. At 64
+ * multiply takes 74% of the time, at 87% of the peak; gather takes 21%, where its instructions alone would be
+ * 9%.
  *
  * Error: x is rounded up to 4 times in each direction, dy up to 3 times, the products and their sums n times,
  * n = N tiles, the sum of partials and the start once a group of 16 images at most, G^T, whose entries are
@@ -39,25 +39,28 @@ a
 #include "operations.h"
 #include "partials.h"
 #include "products.h"
-#include "transpose.h"
-#include "winograd.h"
+#include "winograd_operands.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
 
 enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 }; /* of one outer product in registers */
-enum { TILES = 3, ROW = TILES * LANES };       /* tiles of one block in the cache */
 enum { LEAST = 12 };                           /* tiles of a partial gradient */
 
+/* Measured against the direct sum in every instruction set, 192 images, one thread: 8->8 channels at 4x4
+ * are 1.2 to 1.4 times as fast, 64->10 at 32x32 1.4 to 2.0, 3->64 1.0 to 1.5; 64->64 at 7x7 1.7, at 6x6 1.2
+ * to 1.4 (16->16: 1.0), at 5x5 0.9, at 2x2 0.6. Where bf16 multiplies pairs its direct sum is twice as fast:
+ * 24->24 at 4x4 are 1.1 times as fast, 64->64 1.3 to 1.5, but 16->16 at 4x4 as fast, 64->10 0.8, 64->64 at
+ * 14x14 1.0 and 16 images of 64->64 at 4x4 0.9. */
 bool SET(winograd_weights_pays)(Conv2dShape s)
 {
 #ifdef DOT_PRODUCTS
-    const int least = 24, excess = 1;
+    const int least = 24, excess = 0;
 #else
-    const int least = 8, excess = 2;
+    const int least = 8, excess = s.h * s.w / 2;
 #endif
     const int covered = PIXELS * tiles_over(s.h) * tiles_over(s.w);
-    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && covered <= excess * s.h * s.w;
+    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && covered <= s.h * s.w + excess;
 }
 
 /* Groups of small maps are taken together, so that a partial is a sum over enough tiles. */
@@ -92,8 +95,6 @@ typedef struct {
     const Word *zeros;
 } Buffers;
 
-enum { SQUARE = LANES * VL };
-
 static size_t thread_floats(const Products *p)
 {
     const size_t position = wide_floats(p) + narrow_floats(p) + (sums_floats(p) + LANES - 1) / LANES * LANES;
@@ -126,89 +127,6 @@ size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads)
     return (partials_floats(&p, partial_count(s)) + bias_floats(s) + zeros_floats(&p) +
             thread_floats(&p) * threads) *
            sizeof(float);
-}
-
-/* The pixels of one tile of an operand: 6x6 of x, 4x4 of dy. */
-typedef struct {
-    const Word *pixel[POSITIONS];
-    bool is_x;
-} Tile;
-
-INLINE int pixels_of(bool is_x)
-{
-    return is_x ? POSITIONS : PIXELS;
-}
-
-INLINE void transform(float *to, size_t step, const Vec *pixels, bool is_x)
-{
-    if (is_x)
-        transform_x(to, step, pixels);
-    else
-        transform_dy(to, step, pixels);
-}
-
-static Tile tile_at(const Word *map, Shape s, bool is_x, int group, int number, const Word *zeros)
-{
-    const int across = tiles_over(s.w), span = is_x ? SPAN : TILE, border = is_x ? 1 : 0;
-    const int top = number / across * TILE - border, left = number % across * TILE - border;
-    Tile tile = {.is_x = is_x};
-    for (int p = 0; p < span * span; p++)
-        tile.pixel[p] = pixel_at(map, s, group, top + p / span, left + p % span, zeros);
-    return tile;
-}
-
-/* Channels from..to-1 of a tile of the narrow operand to their place in [position][channel][tile][lane]. */
-INLINE void gather_narrow(float *narrow, size_t step, const Tile *tile, int from, int to, const bool is_x)
-{
-    for (int unit = from / UNIT; unit * UNIT < to; unit++)
-        for (int part = 0; part < LANES; part += VL) {
-            Vec pixels[UNIT][POSITIONS];
-#pragma GCC unroll 36
-            for (int p = 0; p < pixels_of(is_x); p++) {
-                const Unit u = load_unit(tile->pixel[p] + (size_t)unit * LANES + part);
-                UNROLL_UNIT
-                for (int i = 0; i < UNIT; i++)
-                    pixels[i][p] = u.channel[i];
-            }
-            UNROLL_UNIT
-            for (int i = 0; i < UNIT; i++)
-                transform(narrow + (size_t)(unit * UNIT + i) * ROW + part, step, pixels[i], is_x);
-        }
-}
-
-/* VL channels from c on of 16 images of a pixel, to [lane][channel]; channels beyond the last become 0. */
-INLINE void transpose_pixel(float *to, const Word *from, int c, int channels)
-{
-    for (int part = 0; part < LANES; part += VL) {
-        Vec square[VL];
-#pragma GCC unroll 16
-        for (int i = 0; i < VL; i++)
-            square[i] = c + i < channels
-                            ? load_unit(from + (size_t)((c + i) / UNIT) * LANES + part).channel[i % UNIT]
-                            : (Vec){0};
-        transpose(square);
-#pragma GCC unroll 16
-        for (int i = 0; i < VL; i++)
-            store(to + (size_t)(part + i) * VL, square[i]);
-    }
-}
-
-/* A tile of the wide operand to its place in [position][tile][lane][padded channel]: its pixels are
- * transposed first, 16 or 36 squares where the positions would be 36. */
-INLINE void gather_wide(float *wide, size_t step, float *square, const Tile *tile, const Products *p,
-                        int used, const bool is_x)
-{
-    for (int c = 0; c < p->padded; c += VL) {
-        for (int i = 0; i < pixels_of(is_x); i++)
-            transpose_pixel(square + i * SQUARE, tile->pixel[i], c, p->wide_shape.c);
-        for (int lane = 0; lane < used; lane++) {
-            Vec pixels[POSITIONS];
-#pragma GCC unroll 36
-            for (int i = 0; i < pixels_of(is_x); i++)
-                pixels[i] = load(square + i * SQUARE + lane * VL);
-            transform(wide + (size_t)lane * p->padded + c, step, pixels, is_x);
-        }
-    }
 }
 
 /* The tiles of one block of products, how many images each of them has, and their pixels. */
