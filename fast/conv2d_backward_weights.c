@@ -23,42 +23,12 @@
  * |got - ref| <= (n + G + 2) 2^-24 gauge. */
 #include "items.h"
 #include "operations.h"
+#include "partials.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
 
 enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 };
-
-/* The two operands of the outer product: `wide` is transposed, `narrow` broadcast. */
-typedef struct {
-    const Word *wide, *narrow;
-    Shape wide_shape, narrow_shape;
-    bool wide_is_x; /* otherwise dy is the wide one */
-    int padded;     /* channels of wide, rounded up to whole vectors */
-    int side, stride, n;
-} Products;
-
-static int padded_channels(int channels)
-{
-    return (channels + VL - 1) / VL * VL;
-}
-
-static Products products_of(const Word *dy, const Word *x, Conv2dShape s)
-{
-    Products p = {.side = s.side, .stride = s.stride, .n = s.n, .wide_is_x = s.c >= s.k};
-    p.wide = p.wide_is_x ? x : dy;
-    p.narrow = p.wide_is_x ? dy : x;
-    p.wide_shape = p.wide_is_x ? conv2d_input(s) : conv2d_output(s);
-    p.narrow_shape = p.wide_is_x ? conv2d_output(s) : conv2d_input(s);
-    p.padded = padded_channels(p.wide_shape.c);
-    return p;
-}
-
-/* Floats of one group's partial gradient: [tap][narrow channel][wide channel, padded], then the bias (K). */
-static size_t partial_floats(const Products *p, int k)
-{
-    return ((size_t)p->side * p->side * p->narrow_shape.c * p->padded + k + LANES - 1) / LANES * LANES;
-}
 
 /* One row of the wide operand, transposed: [w][item][padded c]. */
 static size_t transposed_items(const Products *p)
@@ -87,9 +57,10 @@ static size_t thread_items(const Products *p)
 
 size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
 {
-    const Products p = products_of(NULL, NULL, s);
+    const Products p = products_of(NULL, NULL, s, s.c >= s.k);
+    const int groups = lanes_groups(s.n);
     const size_t weights =
-        (partial_floats(&p, s.k) * lanes_groups(s.n) + thread_items(&p) * threads) * sizeof(float);
+        (partials_floats(&p, groups) + bias_floats(s) + thread_items(&p) * threads) * sizeof(float);
     const size_t packed = SET(conv2d_packed)(s), most = weights > packed ? weights : packed;
 #ifdef TILE_PRODUCTS
     const size_t tiles = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
@@ -243,51 +214,6 @@ static void group_gradient(const Products *p, float *partial, Item *transposed, 
     }
 }
 
-/* The bias gradient of one group: the sum of dy over its images and pixels, channel by channel. */
-void SET(group_bias)(float *sums, const Word *dy, Shape s, int group)
-{
-    for (int k = 0; k < s.c; k++) {
-        Vec sum[PARTS] = {{0}};
-        const Word *at = dy + group * group_words(s) + (size_t)(k / UNIT) * LANES;
-        for (int pixel = 0; pixel < s.h * s.w; pixel++, at += pixel_words(s))
-            for (int part = 0; part < PARTS; part++)
-                sum[part] += load_unit(at + part * VL).channel[k % UNIT];
-        sums[k] = 0;
-        for (int lane = 0; lane < lanes_used(s.n, group); lane++)
-            sums[k] += sum[lane / VL][lane % VL];
-    }
-}
-
-/* Adds the partials to dw (K,C,S,S) in group order, and to db. */
-static void add_partials(float *dw, float *db, const float *partials, const Products *p, Conv2dShape s)
-{
-    const int taps = s.side * s.side, groups = lanes_groups(s.n);
-    const size_t size = partial_floats(p, s.k), bias = (size_t)taps * p->narrow_shape.c * p->padded;
-#pragma omp parallel for schedule(static)
-    for (int k = 0; k < s.k; k++) {
-        for (int c = 0; c < s.c; c++)
-            for (int tap = 0; tap < taps; tap++) {
-                const int narrow = p->wide_is_x ? k : c, wide = p->wide_is_x ? c : k;
-                const float *at = partials + ((size_t)tap * p->narrow_shape.c + narrow) * p->padded + wide;
-                float sum = 0;
-                for (int group = 0; group < groups; group++)
-                    sum += at[group * size];
-                dw[((size_t)k * s.c + c) * taps + tap] += sum;
-            }
-        if (!db)
-            continue;
-        float sum = 0;
-        for (int group = 0; group < groups; group++)
-            sum += partials[group * size + bias + k];
-        db[k] += sum;
-    }
-}
-
-static int greatest_common_divisor(int a, int b)
-{
-    return b == 0 ? a : greatest_common_divisor(b, a % b);
-}
-
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch)
 {
@@ -297,27 +223,22 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
         return;
     }
 #endif
-    const Products p = products_of(dy, x, s);
-    const int groups = lanes_groups(s.n), channels = p.narrow_shape.c;
-    const size_t size = partial_floats(&p, s.k);
-    float *partials = scratch;
-    Item *items = (Item *)(partials + size * groups);
-
-    /* Where threads do not divide the groups evenly, a group is split by channels of the narrow operand: the
-     * order of every sum stays the same. */
-    const int threads = omp_get_max_threads();
-    const int parts = threads / greatest_common_divisor(groups, threads),
-              tiles = (channels + ROWS - 1) / ROWS;
+    const Products p = products_of(dy, x, s, s.c >= s.k);
+    const int groups = lanes_groups(s.n), channels = p.narrow_shape.c, threads = omp_get_max_threads();
+    const int parts = parts_of(groups, threads);
+    float *partials = scratch, *bias = partials + partials_floats(&p, groups);
+    Item *items = (Item *)(bias + bias_floats(s));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int group = 0; group < groups; group++)
         for (int part = 0; part < parts; part++) {
-            const int from = tiles * part / parts * ROWS, end = tiles * (part + 1) / parts * ROWS;
-            const int to = end < channels ? end : channels;
-            float *partial = partials + group * size;
-            float *bias = partial + (size_t)s.side * s.side * channels * p.padded;
-            group_gradient(&p, partial, items + omp_get_thread_num() * thread_items(&p), group, from, to);
+            const int from = part_from(channels, ROWS, part, parts),
+                      to = part_from(channels, ROWS, part + 1, parts);
+            group_gradient(&p, partials + group * partial_floats(&p),
+                           items + omp_get_thread_num() * thread_items(&p), group, from, to);
             if (db && part == 0)
-                SET(group_bias)(bias, dy, conv2d_output(s), group);
+                SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
-    add_partials(dw, db, partials, &p, s);
+    SET(add_partials)(dw, partials, groups, &p);
+    if (db)
+        SET(add_bias)(db, bias, conv2d_output(s));
 }

@@ -32,6 +32,7 @@
 #ifdef TILE_PRODUCTS
 #include "amx.h"
 #include "pairs.h"
+#include "partials.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
@@ -69,8 +70,7 @@ static Plan plan_of(const Word *dy, const Word *x, Conv2dShape s)
                   .rows = rows < s.h ? rows : s.h};
 }
 
-/* Words of one tap's sums; of one group's partial gradient: [tap][k tile][c tile][16 k][16 c], then the bias.
- */
+/* Words of one tap's sums; of one group's partial gradient: [tap][k tile][c tile][16 k][16 c]. */
 static size_t tap_words(const Plan *p)
 {
     return (size_t)p->k_tiles * p->c_tiles * TILE_WORDS;
@@ -78,7 +78,7 @@ static size_t tap_words(const Plan *p)
 
 static size_t partial_words(const Plan *p)
 {
-    return SIDE * SIDE * tap_words(p) + (size_t)p->k_tiles * TILE_ROWS;
+    return SIDE * SIDE * tap_words(p);
 }
 
 /* Words of the packed operands of a thread: dy as [k tile][row of the band][pair], x as [row][c tile][pixel],
@@ -101,7 +101,8 @@ static size_t x_words(const Plan *p)
 size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads)
 {
     const Plan p = plan_of(NULL, NULL, s);
-    return (partial_words(&p) * lanes_groups(s.n) + (dy_words(&p) + x_words(&p)) * threads) * sizeof(Word);
+    return (partial_words(&p) * lanes_groups(s.n) + bias_floats(s) + (dy_words(&p) + x_words(&p)) * threads) *
+           sizeof(Word);
 }
 
 /* What one thread works on: tiles from..to-1 of one group, counted [c tile][k tile]. */
@@ -240,7 +241,7 @@ static void group_gradient(const Task *task)
 }
 
 /* Adds the partials to dw (K,C,3,3) in group order, and to db. */
-static void add_partials(float *dw, float *db, const float *partials, const Plan *p)
+static void add_partials(float *dw, const float *partials, const Plan *p)
 {
     const int groups = lanes_groups(p->in.n), channels = p->in.c;
     const size_t size = partial_words(p);
@@ -256,18 +257,7 @@ static void add_partials(float *dw, float *db, const float *partials, const Plan
                     sum += at[group * size];
                 dw[((size_t)k * channels + c) * SIDE * SIDE + tap] += sum;
             }
-        if (!db)
-            continue;
-        float sum = 0;
-        for (int group = 0; group < groups; group++)
-            sum += partials[group * size + SIDE * SIDE * tap_words(p) + k];
-        db[k] += sum;
     }
-}
-
-static int greatest_common_divisor(int a, int b)
-{
-    return b == 0 ? a : greatest_common_divisor(b, a % b);
 }
 
 void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
@@ -277,11 +267,12 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
     const Plan p = plan_of(dy, x, s);
     const int groups = lanes_groups(s.n), tiles = p.c_tiles * p.k_tiles;
     float *partials = scratch;
-    Word *operands = partials + partial_words(&p) * groups;
+    float *bias = partials + partial_words(&p) * groups;
+    Word *operands = bias + bias_floats(s);
 
     /* Where threads do not divide the groups evenly, a group is split by tiles of its gradient: the order of
      * every sum stays the same. */
-    const int threads = omp_get_max_threads(), parts = threads / greatest_common_divisor(groups, threads);
+    const int threads = omp_get_max_threads(), parts = parts_of(groups, threads);
 #pragma omp parallel num_threads(threads)
     {
         const TileShape full = {TILE_ROWS, TILE_COLUMNS};
@@ -300,11 +291,13 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
                                        .from = tiles * part / parts,
                                        .to = tiles * (part + 1) / parts});
                 if (db && part == 0)
-                    SET(group_bias)(partial + SIDE * SIDE * tap_words(&p), dy, p.out, group);
+                    SET(bias_partial)(bias, dy, p.out, group);
             }
         tiles_release();
     }
-    add_partials(dw, db, partials, &p);
+    add_partials(dw, partials, &p);
+    if (db)
+        SET(add_bias)(db, bias, p.out);
 }
 
 #endif

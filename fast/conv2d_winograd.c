@@ -1,12 +1,14 @@
-/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3).
+/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3); backward
+ * weights is fast/conv2d_winograd_backward_weights.c.
  *
  * A tile of 4x4 pixels of y comes from 6x6 pixels d of x. With the filter g of a channel c of x,
  *
  *     y = A^T [ sum over c of (G g G^T) . (B^T d B) ] A,       . position by position, of 36.
  *
  * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter,
- * transform_input and transform_output. With a = 5/8, b = 3/2 the error is twice that of the direct sum (root
- * mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few additions less.
+ * transform_output and, in fast/winograd.h, transform_input. With a = 5/8, b = 3/2 the error is twice that of
+ * the direct sum (root mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few
+ * additions less.
  *
  * Order: the input of 3 tiles, all channels, is transformed into v (gather), which stays in L2: 432 KiB at 64
  * channels. For 8 filters at a time, position by position, v and the transformed filters give products
@@ -35,24 +37,15 @@
  * when the result is stored. a, b and all that the transforms multiply with are exact. */
 #include "operations.h"
 #include "products.h"
+#include "winograd.h"
 #include <assert.h>
 #include <limits.h>
 #include <omp.h>
 #include <string.h>
 
-enum { TILE = 4, SPAN = TILE + 2, PIXELS = TILE * TILE, POSITIONS = SPAN * SPAN };
 enum { VECTORS = 3, FILTERS = VL == 16 ? 8 : 4 }; /* of one product in registers */
 enum { TILES = 3, BLOCK = 8 }; /* tiles and filters of one block of products in the cache */
 enum { ROW = TILES * LANES };
-
-/* The points, and what the transforms multiply with. All of them are exact. */
-#define A    0.625f
-#define B    1.5f
-#define AA   (A * A)
-#define BB   (B * B)
-#define AAA  (A * A * A)
-#define BBB  (B * B * B)
-#define AABB (A * A * B * B)
 
 /* Measured against the direct sum in every instruction set, 192 images: 16->16 channels at 4x4 are 1.5 times
  * as fast (1.1 on two threads), 64->10 at 32x32 1.3, 64->64 2.0 at 4x4 and 2.8 at 32x32; 8->8 at 4x4 are as
@@ -120,7 +113,9 @@ size_t SET(winograd_scratch)(Conv2dShape s, int threads)
 {
     const size_t forward = scratch_floats(conv2d_input(s), conv2d_output(s), threads);
     const size_t backward = scratch_floats(conv2d_output(s), conv2d_input(s), threads);
-    return (forward > backward ? forward : backward) * sizeof(float);
+    const size_t data = (forward > backward ? forward : backward) * sizeof(float);
+    const size_t weights = SET(winograd_weights_scratch)(s, threads);
+    return data > weights ? data : weights;
 }
 
 /* G times 3 numbers, `step` apart. */
@@ -184,49 +179,12 @@ static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
     const bool real = group < lanes_groups(in.n);
     for (int p = 0; p < POSITIONS; p++) {
         const int y = top + p / SPAN - 1, x = left + p % SPAN - 1;
-        const bool inside = real && 0 <= y && y < in.h && 0 <= x && x < in.w;
-        tile->in[p] = inside ? win->x + row_at(in, group, y) + x * pixel_words(in) : win->zeros;
+        tile->in[p] = real ? pixel_at(win->x, in, group, y, x, win->zeros) : win->zeros;
     }
     for (int p = 0; p < PIXELS; p++) {
         const int y = top + p / TILE, x = left + p % TILE;
         const bool inside = real && y < out.h && x < out.w;
         tile->out[p] = inside ? win->y + row_at(out, group, y) + x * pixel_words(out) : nowhere;
-    }
-}
-
-/* B^T times 6 numbers. */
-INLINE void transform_input(Vec to[SPAN], const Vec d[SPAN])
-{
-    const Vec even_a = d[4] - BB * d[2], odd_a = d[3] - BB * d[1];
-    const Vec even_b = d[4] - AA * d[2], odd_b = d[3] - AA * d[1];
-    to[0] = d[4] + AABB * d[0] - (AA + BB) * d[2];
-    to[1] = even_a + A * odd_a;
-    to[2] = even_a - A * odd_a;
-    to[3] = even_b + B * odd_b;
-    to[4] = even_b - B * odd_b;
-    to[5] = d[5] + AABB * d[1] - (AA + BB) * d[3];
-}
-
-/* B^T d B of one channel to its place `to`, `step` from position to position. */
-INLINE void transform_tile(float *to, size_t step, const Vec pixels[POSITIONS])
-{
-    Vec rows[SPAN][SPAN], d[SPAN], t[SPAN];
-#pragma GCC unroll 8
-    for (int j = 0; j < SPAN; j++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < SPAN; i++)
-            d[i] = pixels[i * SPAN + j];
-        transform_input(t, d);
-#pragma GCC unroll 8
-        for (int i = 0; i < SPAN; i++)
-            rows[i][j] = t[i];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < SPAN; i++) {
-        transform_input(t, rows[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < SPAN; j++)
-            store(to + (i * SPAN + j) * step, t[j]);
     }
 }
 
@@ -247,8 +205,8 @@ static void gather(float *v, const Tile *tile, int channels)
             UNROLL_UNIT
             for (int i = 0; i < UNIT; i++)
                 if (unit * UNIT + i < channels)
-                    transform_tile(v + (size_t)(unit * UNIT + i) * ROW + part, position_floats(channels),
-                                   pixels[i]);
+                    transform_x(v + (size_t)(unit * UNIT + i) * ROW + part, position_floats(channels),
+                                pixels[i]);
         }
 }
 
@@ -388,8 +346,8 @@ static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
     win.filters = scratch;
     win.zeros = zeros;
     win.buffers = zeros + pixel_words(win.in);
-    win.down = (win.out.h + TILE - 1) / TILE;
-    win.across = (win.out.w + TILE - 1) / TILE;
+    win.down = tiles_over(win.out.h);
+    win.across = tiles_over(win.out.w);
     const int tiles = lanes_groups(win.in.n) * win.down * win.across;
 #pragma omp parallel for schedule(static)
     for (int first = 0; first < tiles; first += TILES)

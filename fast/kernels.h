@@ -73,14 +73,17 @@ typedef struct Kernels {
 
     /* The same for 3x3 filters at stride 1 by Winograd's algorithm: a quarter of the multiplications, more
      * rounding, in bf16 too in float and from filters that are not rounded. An infinity or NaN in an image
-     * spreads over its tile. Scratch for either pass. */
+     * spreads over its tile. Scratch for any pass. */
     size_t (*conv2d_winograd_scratch)(Conv2dShape s, int threads);
     void (*conv2d_winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu,
                                     Conv2dShape s, void *scratch);
     void (*conv2d_winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s,
                                           void *scratch);
-    /* Whether the engine convolves this shape so. */
+    void (*conv2d_winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x,
+                                             Conv2dShape s, void *scratch);
+    /* Whether the engine convolves this shape so: forward and backward data, backward weights. */
     bool (*conv2d_winograd_pays)(Conv2dShape s);
+    bool (*conv2d_winograd_weights_pays)(Conv2dShape s);
 
     void (*relu_forward)(Word *y, const Word *x, Shape s);
     void (*relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);

@@ -24,6 +24,15 @@ static void convolve_backward(Layer *layer, Word *dpooled, int n, int r)
         dpooled, false, layer->scratch->dconv[r].data, filters_of(layer), block, layer->scratch->conv.data);
 }
 
+static void filters_backward(Layer *layer, int n, int r)
+{
+    const Conv2dShape block = block_at(layer, n, r);
+    float *dw = layer->at.dfilters->data + layer->at.filters_at;
+    float *db = layer->spec.bias ? dw + layer_weights_count(&layer->spec) : NULL;
+    (SET(winograd_weights_pays)(block) ? SET(winograd_backward_weights) : SET(conv2d_backward_weights))(
+        dw, db, layer->scratch->dconv[r].data, SET(layer_pooled)(layer, r), block, layer->scratch->conv.data);
+}
+
 /* 5 and 4: dsum[r] = U^T(dy). With nearest upsampling each level is the one before, summed over 2x2 squares.
  */
 static const Word *bring_to_level(Layer *layer, const Word *finer, const Tensor *dy, int n, int r)
@@ -109,13 +118,8 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
         if (!kept(layer, r))
             continue;
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
-        if (wanted & WANT_FILTERS) {
-            float *dw = layer->at.dfilters->data + layer->at.filters_at;
-            SET(conv2d_backward_weights)
-            (dw, bias_of(layer) ? dw + layer_weights_count(&layer->spec) : NULL,
-             layer->scratch->dconv[r].data, SET(layer_pooled)(layer, r), block_at(layer, n, r),
-             layer->scratch->conv.data);
-        }
+        if (wanted & WANT_FILTERS)
+            filters_backward(layer, n, r);
     }
     if (wanted & WANT_LOGITS)
         SET(softmax_backward)

@@ -21,8 +21,6 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
                                     void *scratch);
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
-/* The bias gradient (K) of one group from dy, whose shape s is. */
-void SET(group_bias)(float *sums, const Word *dy, Shape s, int group);
 
 #ifdef TILE_PRODUCTS
 /* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
@@ -43,6 +41,12 @@ void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2
 void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
                                       void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);
+
+/* fast/conv2d_winograd_backward_weights.c; its scratch is a part of winograd_scratch. */
+size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads);
+void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                    void *scratch);
+bool SET(winograd_weights_pays)(Conv2dShape s);
 
 void SET(relu_forward)(Word *y, const Word *x, Shape s);
 void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);

@@ -41,10 +41,17 @@ static void check_pooled(const LayerCase *c, int r)
               c->spec.down == POOL_AVERAGE ? stored(4 * r, r) : 0, "pooled");
 }
 
-static bool by_winograd(const LayerCase *c, int r)
+/* The version of the set whose engine is checked; NULL for ref. */
+static const Kernels *kernels_of(const LayerCase *c)
 {
     const Kernels *kernels = version_used();
-    return kernels && kernels->engine == c->engine && kernels->conv2d_winograd_pays(layer_case_block(c, r));
+    return kernels && kernels->engine == c->engine ? kernels : NULL;
+}
+
+static bool by_winograd(const LayerCase *c, int r)
+{
+    const Kernels *kernels = kernels_of(c);
+    return kernels && kernels->conv2d_winograd_pays(layer_case_block(c, r));
 }
 
 /* The filters as the set's convolution at level r uses them. */
@@ -79,6 +86,26 @@ static double gauge_backward_data(double *gauge, const LayerCase *c, int r, cons
     ref_conv2d_backward_data(gauge, absolute(dy, shape_count(conv2d_output(s))),
                              absolute(w, conv2d_filters(s)), s);
     return 9 * s.k + 2;
+}
+
+/* Adds the share of level r to the gradient of filters and bias and to its gauge; returns its roundings. */
+static double add_filters(double *sum, double *gauge, const LayerCase *c, int r)
+{
+    const Conv2dShape s = layer_case_block(c, r);
+    const size_t b = layer_weights_count(&c->spec);
+    const double *dconv = layer_case_stage(c, STAGE_DCONV, r), *pooled = layer_case_stage(c, STAGE_POOLED, r);
+    const double *size = absolute(dconv, shape_count(conv2d_output(s)));
+    const double *input = absolute(pooled, shape_count(conv2d_input(s)));
+    const Kernels *kernels = kernels_of(c);
+    const bool winograd = kernels && kernels->conv2d_winograd_weights_pays(s);
+    const double direct = (double)s.n * s.h * s.w + lanes_groups(s.n) + 3; /* the bias is always summed so */
+    double *unused = zeros(b);
+    ref_conv2d_backward_weights(sum, c->spec.bias ? sum + b : NULL, dconv, pooled, s);
+    ref_conv2d_backward_weights(winograd ? unused : gauge, c->spec.bias ? gauge + b : NULL, size, input, s);
+    if (!winograd)
+        return direct;
+    winograd_gauge_backward_weights(gauge, dconv, pooled, s);
+    return fmax(direct, winograd_weights_roundings(s) + 1);
 }
 
 static void check_activation(const LayerCase *c, int r)
@@ -274,18 +301,12 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         if (!level_kept(c->spec.kept, r))
             continue;
         const LevelSums l = level_sums(c, r);
-        const Conv2dShape block = layer_case_block(c, r);
-        const Shape in = conv2d_input(block), out = conv2d_output(block);
+        const Shape out = layer_case_out(c, r);
         const double *gamma = layer_case_gamma(c, r), *beta = layer_case_beta(c, r);
+        const size_t g = layer_gamma_at(&c->spec, r);
         check_dconv(c, &l, alpha[r], r);
-
-        double *dconv = layer_case_stage(c, STAGE_DCONV, r), *pooled = layer_case_stage(c, STAGE_POOLED, r);
-        double *size = absolute(dconv, shape_count(out));
-        const size_t b = layer_weights_count(&c->spec), g = layer_gamma_at(&c->spec, r);
-        ref_conv2d_backward_weights(sum_filters, c->spec.bias ? sum_filters + b : NULL, dconv, pooled, block);
-        ref_conv2d_backward_weights(gauge_filters, c->spec.bias ? gauge_filters + b : NULL, size,
-                                    absolute(pooled, shape_count(in)), block);
-        add_level(&x, c, r, dconv);
+        terms += add_filters(sum_filters, gauge_filters, c, r);
+        add_level(&x, c, r, layer_case_stage(c, STAGE_DCONV, r));
         for (int k = 0; k < channels; k++) {
             dalpha[r] += (gamma ? gamma[k] : 1) * l.sum_zhat[k] + (beta ? beta[k] : 0) * l.sum[k];
             gauge_alpha[r] +=
@@ -298,7 +319,6 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
             gauge_filters[g + channels + k] += alpha[r] * l.gauge[k];
         }
         const double m = (double)out.n * out.h * out.w;
-        terms += m + lanes_groups(out.n) + 3;
         most = fmax(most, l.roundings + m * 0x1p-27 + run_roundings());
         stores = fmax(stores, l.stores);
         mean += alpha[r] * gauge_alpha[r];

@@ -1,5 +1,6 @@
 /* Winograd's convolution against ref, in every instruction set, over shapes around its tiles: 4x4 pixels, 3
- * tiles and 8 filters a block, 16 images. The bound is that of fast/conv2d_winograd.c. */
+ * tiles and 8 filters a block, 16 images. The bounds are those of fast/conv2d_winograd.c and
+ * fast/conv2d_winograd_backward_weights.c. */
 #include "../ref/conv2d.h"
 #include "compare.h"
 #include "lanes.h"
@@ -11,10 +12,11 @@
 
 static const Conv2dShape table[] = {
     /* n, c, k, h, w, side, stride */
-    {1, 1, 1, 1, 1, 3, 1},   {16, 1, 1, 4, 4, 3, 1},   {17, 3, 7, 4, 4, 3, 1},   {15, 4, 8, 5, 3, 3, 1},
-    {33, 2, 9, 2, 2, 3, 1},  {16, 16, 16, 8, 8, 3, 1}, {5, 17, 15, 4, 12, 3, 1}, {16, 6, 3, 1, 13, 3, 1},
-    {2, 5, 2, 9, 1, 3, 1},   {20, 64, 10, 7, 4, 3, 1}, {3, 3, 64, 6, 6, 3, 1},   {18, 33, 35, 3, 3, 3, 1},
-    {48, 8, 17, 4, 8, 3, 1}, {1, 9, 24, 16, 16, 3, 1}, {16, 64, 64, 8, 4, 3, 1},
+    {1, 1, 1, 1, 1, 3, 1},     {16, 1, 1, 4, 4, 3, 1},   {17, 3, 7, 4, 4, 3, 1},   {15, 4, 8, 5, 3, 3, 1},
+    {33, 2, 9, 2, 2, 3, 1},    {16, 16, 16, 8, 8, 3, 1}, {5, 17, 15, 4, 12, 3, 1}, {16, 6, 3, 1, 13, 3, 1},
+    {2, 5, 2, 9, 1, 3, 1},     {20, 64, 10, 7, 4, 3, 1}, {3, 3, 64, 6, 6, 3, 1},   {18, 33, 35, 3, 3, 3, 1},
+    {48, 8, 17, 4, 8, 3, 1},   {1, 9, 24, 16, 16, 3, 1}, {16, 64, 64, 8, 4, 3, 1}, {35, 6, 13, 8, 16, 3, 1},
+    {20, 13, 5, 15, 14, 3, 1}, {2, 83, 4, 4, 4, 3, 1},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -49,6 +51,13 @@ START_TEST(test_winograd_matrices_convolve)
     ref_conv2d_forward(direct, c.x, c.w, NULL, c.s);
     winograd_gauge_forward(gauge, c.x, c.w, c.s);
     CK_WITHIN(compare_gauged_double(y, direct, gauge, count), 9 * c.s.c + 100, "y");
+
+    double *dw = doubles(c.filters), *sum = zeros(c.filters), *size = zeros(c.filters);
+    winograd_backward_weights(dw, c.dy, c.x, c.s);
+    ref_conv2d_backward_weights(sum, NULL, c.dy, c.x, c.s);
+    winograd_gauge_backward_weights(size, c.dy, c.x, c.s);
+    CK_WITHIN(compare_gauged_double(dw, sum, size, c.filters),
+              (double)c.s.n * c.s.h * c.s.w + winograd_weights_roundings(c.s) + 100, "dw");
 }
 END_TEST
 
@@ -103,16 +112,43 @@ START_TEST(test_winograd_backward_data_matches_ref)
 }
 END_TEST
 
-/* Both passes into one array, from lanes whose empty ones hold `empty`. */
-static float *both_passes(const Kernels *kernels, Conv2dShape s, float empty, int threads)
+START_TEST(test_winograd_backward_weights_matches_ref)
+{
+    const Kernels *kernels = loop_set(_i, ROWS);
+    if (!kernels)
+        return;
+    const Case c = case_of(kernels, table[_i % ROWS]);
+    double *dw = prefilled(c.filters), *gauge = absolute(dw, c.filters);
+    double *db = prefilled(c.s.k), *gauge_bias = absolute(db, c.s.k);
+    float *got = as_floats(dw, c.filters), *again = as_floats(dw, c.filters),
+          *got_bias = as_floats(db, c.s.k);
+    const float *dy = frozen_float(to_lanes(c.dy, c.out, NAN)), *x = frozen_float(to_lanes(c.x, c.in, NAN));
+    ref_conv2d_backward_weights(dw, db, c.dy, c.x, c.s);
+    winograd_gauge_backward_weights(gauge, c.dy, c.x, c.s);
+    ref_conv2d_backward_weights(zeros(c.filters), gauge_bias, absolute(c.dy, shape_count(c.out)), c.x, c.s);
+    kernels->conv2d_winograd_backward_weights(got, got_bias, dy, x, c.s, c.scratch);
+    CK_WITHIN(compare_gauged(got, dw, gauge, c.filters), roundings(winograd_weights_roundings(c.s)), "dw");
+    CK_WITHIN(compare_gauged(got_bias, db, gauge_bias, c.s.k),
+              roundings((double)c.s.n * c.s.h * c.s.w + lanes_groups(c.s.n) + 2), "db");
+    kernels->conv2d_winograd_backward_weights(again, NULL, dy, x, c.s, c.scratch);
+    ck_assert_msg(memcmp(again, got, c.filters * sizeof *got) == 0, "without db dw differs");
+}
+END_TEST
+
+/* All passes into one array, from lanes whose empty ones hold `empty`. */
+static float *all_passes(const Kernels *kernels, Conv2dShape s, float empty, int threads)
 {
     omp_set_num_threads(threads);
     const Case c = case_of(kernels, s);
     const size_t outputs = shape_count(c.out), inputs = shape_count(c.in);
     const float *w = as_floats(c.w, c.filters), *b = as_floats(c.b, s.k);
-    float *y = lanes(c.out), *dx = to_lanes(prefilled(inputs), c.in, empty), *all = floats(outputs + inputs);
-    kernels->conv2d_winograd_forward(y, to_lanes(c.x, c.in, empty), w, b, true, s, c.scratch);
-    kernels->conv2d_winograd_backward_data(dx, to_lanes(c.dy, c.out, empty), w, s, c.scratch);
+    float *y = lanes(c.out), *dx = to_lanes(prefilled(inputs), c.in, empty);
+    float *all = floats(outputs + inputs + c.filters + s.k), *dw = all + outputs + inputs;
+    const Word *x = to_lanes(c.x, c.in, empty), *dy = to_lanes(c.dy, c.out, empty);
+    memset(dw, 0, (c.filters + s.k) * sizeof *dw);
+    kernels->conv2d_winograd_forward(y, x, w, b, true, s, c.scratch);
+    kernels->conv2d_winograd_backward_data(dx, dy, w, s, c.scratch);
+    kernels->conv2d_winograd_backward_weights(dw, dw + c.filters, dy, x, s, c.scratch);
     memcpy(all, from_lanes(y, c.out), outputs * sizeof *all);
     memcpy(all + outputs, from_lanes(dx, c.in), inputs * sizeof *all);
     return all;
@@ -124,26 +160,22 @@ START_TEST(test_winograd_threads_and_empty_lanes_do_not_matter)
     if (!kernels)
         return;
     const Conv2dShape s = table[_i % ROWS];
-    const size_t bytes = (shape_count(conv2d_input(s)) + shape_count(conv2d_output(s))) * sizeof(float);
-    const float *one = both_passes(kernels, s, 0, 1);
+    const size_t count =
+        shape_count(conv2d_input(s)) + shape_count(conv2d_output(s)) + conv2d_filters(s) + s.k;
+    const size_t bytes = count * sizeof(float);
+    const float *one = all_passes(kernels, s, 0, 1);
     for (int threads = 2; threads <= 3; threads++)
-        ck_assert_msg(memcmp(one, both_passes(kernels, s, 0, threads), bytes) == 0, "%d threads change bits",
+        ck_assert_msg(memcmp(one, all_passes(kernels, s, 0, threads), bytes) == 0, "%d threads change bits",
                       threads);
-    ck_assert_msg(memcmp(one, both_passes(kernels, s, NAN, 2), bytes) == 0,
-                  "NaN in empty lanes changes bits");
+    ck_assert_msg(memcmp(one, all_passes(kernels, s, NAN, 2), bytes) == 0, "NaN in empty lanes changes bits");
 }
 END_TEST
 
 /* The bound must be smaller than the result, or the comparison would accept zeros; and it is much smaller: an
  * error of a hundredth of the root mean square is noticed everywhere. */
-START_TEST(test_winograd_bound_is_not_vacuous)
+static void check_bound(const double *y, const double *gauge, size_t count, double limit)
 {
-    const Case c = case_of(NULL, (Conv2dShape){2, 64, 8, 8, 8, 3, 1});
-    const size_t count = shape_count(c.out);
-    const double limit = roundings(winograd_roundings(c.s.c));
-    double *y = doubles(count), *gauge = zeros(count), squares = 0, widest = 0;
-    ref_conv2d_forward(y, c.x, c.w, NULL, c.s);
-    winograd_gauge_forward(gauge, c.x, c.w, c.s);
+    double squares = 0, widest = 0;
     ck_assert(!within(compare_gauged(as_floats(zeros(count), count), y, gauge, count), limit));
     for (size_t i = 0; i < count; i++) {
         squares += y[i] * y[i] / (double)count;
@@ -151,6 +183,19 @@ START_TEST(test_winograd_bound_is_not_vacuous)
     }
     ck_assert_msg(widest < 0.01 * sqrt(squares), "the bound %g is wide for numbers like %g", widest,
                   sqrt(squares));
+}
+
+START_TEST(test_winograd_bound_is_not_vacuous)
+{
+    const Case c = case_of(NULL, (Conv2dShape){2, 64, 8, 8, 8, 3, 1});
+    const size_t count = shape_count(c.out);
+    double *y = doubles(count), *gauge = zeros(count), *dw = zeros(c.filters), *size = zeros(c.filters);
+    ref_conv2d_forward(y, c.x, c.w, NULL, c.s);
+    winograd_gauge_forward(gauge, c.x, c.w, c.s);
+    check_bound(y, gauge, count, roundings(winograd_roundings(c.s.c)));
+    ref_conv2d_backward_weights(dw, NULL, c.dy, c.x, c.s);
+    winograd_gauge_backward_weights(size, c.dy, c.x, c.s);
+    check_bound(dw, size, c.filters, roundings(winograd_weights_roundings(c.s)));
 }
 END_TEST
 
@@ -163,6 +208,7 @@ Suite *fast_winograd_suite(void)
     tcase_add_loop_test(tcase, test_winograd_matrices_convolve, 0, ROWS);
     tcase_add_loop_test(tcase, test_winograd_forward_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_winograd_backward_data_matches_ref, 0, VERSIONS * ROWS);
+    tcase_add_loop_test(tcase, test_winograd_backward_weights_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_winograd_threads_and_empty_lanes_do_not_matter, 0, VERSIONS * ROWS);
     tcase_add_test(tcase, test_winograd_bound_is_not_vacuous);
     suite_add_tcase(suite, tcase);

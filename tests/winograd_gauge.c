@@ -1,5 +1,6 @@
 /* Winograd's F(4x4, 3x3) as three matrices, plain or by absolute values. */
 #include "winograd_gauge.h"
+#include "../fast/kernels.h"
 #include "inputs.h"
 #include <math.h>
 #include <string.h>
@@ -52,19 +53,25 @@ static void transform(double *to, const double *m, const double *from, int rows,
         }
 }
 
+/* rows x rows pixels of channel c of image n from (top, left) on; beyond the border 0. */
+static void read_tile(double *d, const double *x, Shape s, int n, int c, int top, int left, int rows)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++) {
+            const int yi = top + i, xi = left + j;
+            const bool inside = 0 <= yi && yi < s.h && 0 <= xi && xi < s.w;
+            d[i * rows + j] = inside ? x[(((size_t)n * s.c + c) * s.h + yi) * s.w + xi] : 0;
+        }
+}
+
 /* Adds the outputs of the tile at (top, left) of image n for every filter; u is G g G^T (K,C,6,6). */
 static void add_tile(double *y, const double *x, const double *u, const Matrices *m, Conv2dShape s, int n,
                      int top, int left, double *v)
 {
     for (int c = 0; c < s.c; c++) {
-        double d[SPAN][SPAN] = {{0}};
-        for (int i = 0; i < SPAN; i++)
-            for (int j = 0; j < SPAN; j++) {
-                const int yi = top + i - 1, xi = left + j - 1;
-                if (0 <= yi && yi < s.h && 0 <= xi && xi < s.w)
-                    d[i][j] = x[(((size_t)n * s.c + c) * s.h + yi) * s.w + xi];
-            }
-        transform(v + (size_t)c * SPAN * SPAN, &m->b[0][0], &d[0][0], SPAN, SPAN);
+        double d[SPAN * SPAN];
+        read_tile(d, x, conv2d_input(s), n, c, top - 1, left - 1, SPAN);
+        transform(v + (size_t)c * SPAN * SPAN, &m->b[0][0], d, SPAN, SPAN);
     }
     for (int k = 0; k < s.k; k++) {
         double sum[SPAN * SPAN] = {0}, out[TILE][TILE];
@@ -126,4 +133,66 @@ void winograd_gauge_backward_data(double *gauge, const double *dy, const double 
                 flipped[((size_t)c * s.k + k) * taps + taps - 1 - tap] =
                     w[((size_t)k * s.c + c) * taps + tap];
     winograd_gauge_forward(gauge, dy, flipped, back);
+}
+
+double winograd_weights_roundings(Conv2dShape s)
+{
+    const double tiles = (double)((s.h + TILE - 1) / TILE) * ((s.w + TILE - 1) / TILE);
+    return s.n * tiles + lanes_groups(s.n) + 24;
+}
+
+/* Adds the products of the tile at (top, left) of image n to m (K,C,6,6); v has room for both operands. */
+static void add_products(double *m, const double *dy, const double *x, const Matrices *matrices,
+                         Conv2dShape s, int n, int top, int left, double *v)
+{
+    enum { POSITIONS = SPAN * SPAN };
+    double d[POSITIONS], a[SPAN][TILE], *of_dy = v, *of_x = v + (size_t)s.k * POSITIONS;
+    for (int i = 0; i < SPAN; i++)
+        for (int j = 0; j < TILE; j++)
+            a[i][j] = matrices->a[j][i];
+    for (int k = 0; k < s.k; k++) {
+        read_tile(d, dy, conv2d_output(s), n, k, top, left, TILE);
+        transform(of_dy + (size_t)k * POSITIONS, &a[0][0], d, SPAN, TILE);
+    }
+    for (int c = 0; c < s.c; c++) {
+        read_tile(d, x, conv2d_input(s), n, c, top - 1, left - 1, SPAN);
+        transform(of_x + (size_t)c * POSITIONS, &matrices->b[0][0], d, SPAN, SPAN);
+    }
+    for (int k = 0; k < s.k; k++)
+        for (int c = 0; c < s.c; c++)
+            for (int p = 0; p < POSITIONS; p++)
+                m[((size_t)k * s.c + c) * POSITIONS + p] +=
+                    of_dy[k * POSITIONS + p] * of_x[c * POSITIONS + p];
+}
+
+static void correlate(double *dw, const double *dy, const double *x, Conv2dShape s, bool absolute)
+{
+    const Matrices matrices = matrices_of(absolute);
+    double *m = doubles((size_t)s.k * s.c * SPAN * SPAN), *v = doubles((size_t)(s.k + s.c) * SPAN * SPAN);
+    double g[TAPS][SPAN], taps[TAPS * TAPS];
+    memset(m, 0, (size_t)s.k * s.c * SPAN * SPAN * sizeof *m);
+    for (int n = 0; n < s.n; n++)
+        for (int top = 0; top < s.h; top += TILE)
+            for (int left = 0; left < s.w; left += TILE)
+                add_products(m, dy, x, &matrices, s, n, top, left, v);
+    for (int i = 0; i < TAPS; i++)
+        for (int j = 0; j < SPAN; j++)
+            g[i][j] = matrices.g[j][i];
+    for (size_t i = 0; i < (size_t)s.k * s.c; i++) {
+        transform(taps, &g[0][0], m + i * SPAN * SPAN, TAPS, SPAN);
+        for (int tap = 0; tap < TAPS * TAPS; tap++)
+            dw[i * TAPS * TAPS + tap] += taps[tap];
+    }
+}
+
+void winograd_backward_weights(double *dw, const double *dy, const double *x, Conv2dShape s)
+{
+    memset(dw, 0, conv2d_filters(s) * sizeof *dw);
+    correlate(dw, dy, x, s, false);
+}
+
+void winograd_gauge_backward_weights(double *gauge, const double *dy, const double *x, Conv2dShape s)
+{
+    correlate(gauge, absolute_copy(dy, shape_count(conv2d_output(s))),
+              absolute_copy(x, shape_count(conv2d_input(s))), s, true);
 }

@@ -66,7 +66,14 @@ static void winograd_backward_data(void *context)
     c->kernels->conv2d_winograd_backward_data(c->x, c->y, c->w, c->s, c->scratch);
 }
 
-static void (*const winograd_passes[])(void *) = {winograd_forward, winograd_backward_data, NULL};
+static void winograd_backward_weights(void *context)
+{
+    Convolution *c = context;
+    c->kernels->conv2d_winograd_backward_weights(c->dw, c->db, c->y, c->x, c->s, c->scratch);
+}
+
+static void (*const winograd_passes[])(void *) = {winograd_forward, winograd_backward_data,
+                                                  winograd_backward_weights};
 static void (*const passes[])(void *) = {forward, backward_data, backward_weights};
 static const char *const pass_names[] = {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"};
 
@@ -94,11 +101,9 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
             bf16 ? 0 : onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, false, s);
         bench_line(pass_names[pass], kernels->name, shape, threads, flops / seconds / 1e9, "GFLOP/s",
                    flops / seconds / peak.flops, direct / seconds);
-        if (winograd_passes[pass]) {
-            const double ours = bench_seconds(winograd_passes[pass], &c);
-            bench_line(pass_names[pass], bf16 ? "bf16-winograd" : "f32-winograd", shape, threads,
-                       flops / ours / 1e9, "GFLOP/s", flops / ours / peak.flops, direct / ours);
-        }
+        const double ours = bench_seconds(winograd_passes[pass], &c);
+        bench_line(pass_names[pass], bf16 ? "bf16-winograd" : "f32-winograd", shape, threads,
+                   flops / ours / 1e9, "GFLOP/s", flops / ours / peak.flops, direct / ours);
         if (direct > 0)
             bench_line(pass_names[pass], bf16 ? "onednn-direct-bf16" : "onednn-direct", shape, threads,
                        flops / direct / 1e9, "GFLOP/s", flops / direct / peak.flops, 1);
