@@ -18,8 +18,9 @@
  * convolution packs them; sums, statistics, coefficients, parameters and gradients of parameters are float or
  * double. A bfloat16 has 8 significant bits: one rounding is 2^-8 relative.
  *
- * Every sum over the batch is one partial a group, added in group order: results do not depend on the number
- * of threads. Each function runs on OpenMP's current number of threads.
+ * Every sum over the batch is one partial a group (or a few groups that the shape alone picks), added in
+ * group order: results do not depend on the number of threads. Each function runs on OpenMP's current number
+ * of threads.
  *
  * The sources are compiled once per set and instruction set: plain (any CPU), avx2 (AVX2 and FMA), and avx512
  * for f32, avx512bf16 and amx for bf16. Within one of these results are reproducible to the bit; between them
@@ -73,7 +74,7 @@ typedef struct Kernels {
 
     /* The same for 3x3 filters at stride 1 by Winograd's algorithm: a quarter of the multiplications, more
      * rounding, in bf16 too in float and from filters that are not rounded. An infinity or NaN in an image
-     * spreads over its tile. Scratch for any pass. */
+     * spreads over its tile, in dw over the filter. Scratch for any pass. */
     size_t (*conv2d_winograd_scratch)(Conv2dShape s, int threads);
     void (*conv2d_winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu,
                                     Conv2dShape s, void *scratch);
