@@ -8,8 +8,8 @@ trap 'rm -rf "$copy"' EXIT
 cp -r Makefile ref fast experiments tests packages.txt paper "$copy"
 [ -d data ] && ln -s "$PWD/data" "$copy/data"
 export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build
-# A broken source may leave a variable unused: a warning is no error here.
-build() { make -C "$copy" -j"$(nproc)" EXTRA_FLAGS=-Wno-error all build/check >"$copy/log" 2>&1; }
+# A broken source may leave a variable unused: a warning is no error here. Optimised little, it builds in half the time.
+build() { make -C "$copy" -j"$(nproc)" EXTRA_FLAGS="-Wno-error -O1" all build/check >"$copy/log" 2>&1; }
 build || { cat "$copy/log"; echo "mutants: the sources do not build as they are"; exit 1; }
 for suite in $(grep -v '^#' tests/mutants.tsv | cut -f3 | tr ' ' '\n' | sort -u); do
     (cd "$copy" && CK_RUN_SUITE=$suite build/check >log 2>&1) ||
