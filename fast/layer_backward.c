@@ -1,8 +1,8 @@
 /* The multi-resolution layer of the engine: backward. Twin of ref/multires.c, whose numbers 5 to 1 it keeps:
  *
  *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square
- *     3. dconv[r]      batch norm and ReLU in one pass, from the sums of dsum and dsum times activation over
- * the batch, which also give the gradient of alpha
+ *     3. dconv[r]      batch norm and ReLU in one pass; the sums over the batch that it starts from
+ *                      also give the gradient of alpha
  *     2. dw, dpooled[r]
  *     1. dx            from the coarsest level up
  *

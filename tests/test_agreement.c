@@ -14,8 +14,8 @@
  *   - at every one of 20 steps of one ref run, both sets from equal state again: what no flip can excuse.
  *
  * A spread is not less than one rounding of the loss. On real images, with the network of the smoke budget;
- * NOPOOL_SLOW=1 (make check-slow) takes all its levels, steps and starts, otherwise it is three levels, one or
- * two steps and one start. */
+ * NOPOOL_SLOW=1 (make check-slow) takes all its levels, steps and starts, otherwise it is three levels, one
+ * or two steps and one start. */
 #include "../experiments/batch.h"
 #include "../experiments/bilevel.h"
 #include "lanes.h"
