@@ -121,40 +121,40 @@ void SET(channel_sums)(double *sum, double *product, const Word *a, const Word *
             }
         }
     for (int c = 0; c < s.c; c++) {
-        sum[c] = product[c] = 0;
+        double total = 0, products = 0;
         for (int group = 0; group < groups; group++) {
-            sum[c] += scratch[(size_t)group * 2 * s.c + c];
-            product[c] += scratch[(size_t)group * 2 * s.c + s.c + c];
+            total += scratch[(size_t)group * 2 * s.c + c];
+            products += scratch[(size_t)group * 2 * s.c + s.c + c];
         }
+        sum[c] = total;
+        product[c] = products;
     }
 }
 
 void SET(batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch)
 {
-    const double m = (double)s.n * s.h * s.w;
-    double sum[s.c], squares[s.c];
-    SET(channel_sums)(sum, squares, x, x, s, scratch);
+    const double m = (double)s.n * s.h * s.w, *sum = scratch, *squares = scratch + s.c;
+    SET(channel_sums)(scratch, scratch + s.c, x, x, s, scratch);
     for (int c = 0; c < s.c; c++) {
         mean[c] = sum[c] / m;
         variance[c] = fmax(squares[c] / m - sum[c] / m * (sum[c] / m), 0);
     }
 }
 
-void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
-                            const float *gamma, const float *beta, float eps, Shape s)
+/* Channels whose coefficients are at hand together; networks have fewer. */
+enum { STRIP = 256 };
+
+/* y = (x - center) scale + shift of channels first .. first + STRIP - 1. */
+static void normalise_strip(Word *y, const Word *x, const float *center, const float *scale,
+                            const float *shift, int first, Shape s)
 {
-    const int padded = units_of(s.c) * UNIT;
-    float center[padded], scale[padded], shift[padded];
-    for (int c = 0; c < padded; c++) {
-        center[c] = c < s.c ? mean[c] : 0;
-        scale[c] = c < s.c ? (gamma ? gamma[c] : 1) / sqrt((double)variance[c] + eps) : 0;
-        shift[c] = c < s.c && beta ? beta[c] : 0;
-    }
+    const int from = first / UNIT, end = units_of(s.c) - from,
+              units = end < STRIP / UNIT ? end : STRIP / UNIT;
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int unit = 0; unit < units_of(s.c); unit++)
+        for (int unit = 0; unit < units; unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                const size_t at = pixel * pixel_words(s) + (size_t)(from + unit) * LANES + part;
                 Unit u = load_unit(x + at);
                 UNROLL_UNIT
                 for (int i = 0; i < UNIT; i++) {
@@ -166,34 +166,31 @@ void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const flo
             }
 }
 
-void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
-                             const float *mean, const float *variance, const float *gamma, float eps, Shape s,
-                             double *scratch)
+void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
+                            const float *gamma, const float *beta, float eps, Shape s)
 {
-    const int padded = units_of(s.c) * UNIT;
-    const double m = (double)s.n * s.h * s.w;
-    double sum_dy[s.c], sum_dy_x[s.c];
-    float a[padded], b[padded], constant[padded];
-    a[padded - 1] = b[padded - 1] = constant[padded - 1] = 0;
-    SET(channel_sums)(sum_dy, sum_dy_x, dy, x, s, scratch);
-    for (int c = 0; c < s.c; c++) {
-        const double scale = 1 / sqrt((double)variance[c] + eps), g = gamma ? gamma[c] : 1;
-        const double sum_dy_xhat = (sum_dy_x[c] - mean[c] * sum_dy[c]) * scale;
-        if (dgamma)
-            dgamma[c] += sum_dy_xhat;
-        if (dbeta)
-            dbeta[c] += sum_dy[c];
-        /* dx = scale g (dy - sum_dy / m - xhat sum_dy_xhat / m), xhat = (x - mean) scale */
-        const double slope = -scale * g * scale * sum_dy_xhat / m;
-        a[c] = scale * g;
-        b[c] = slope;
-        constant[c] = -scale * g * sum_dy[c] / m - slope * mean[c];
+    for (int first = 0; first < s.c; first += STRIP) {
+        float center[STRIP] = {0}, scale[STRIP] = {0}, shift[STRIP] = {0};
+        for (int c = first; c < s.c && c < first + STRIP; c++) {
+            center[c - first] = mean[c];
+            scale[c - first] = (gamma ? gamma[c] : 1) / sqrt((double)variance[c] + eps);
+            shift[c - first] = beta ? beta[c] : 0;
+        }
+        normalise_strip(y, x, center, scale, shift, first, s);
     }
+}
+
+/* dx += a dy + b x + constant of channels first .. first + STRIP - 1. */
+static void add_strip(Word *dx, const Word *dy, const Word *x, const float *a, const float *b,
+                      const float *constant, int first, Shape s)
+{
+    const int from = first / UNIT, end = units_of(s.c) - from,
+              units = end < STRIP / UNIT ? end : STRIP / UNIT;
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int unit = 0; unit < units_of(s.c); unit++)
+        for (int unit = 0; unit < units; unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                const size_t at = pixel * pixel_words(s) + (size_t)(from + unit) * LANES + part;
                 const Unit gradient = load_unit(dy + at), input = load_unit(x + at);
                 Unit sum = load_unit(dx + at);
                 UNROLL_UNIT
@@ -204,4 +201,29 @@ void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *
                 }
                 store_unit(dx + at, sum);
             }
+}
+
+void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
+                             const float *mean, const float *variance, const float *gamma, float eps, Shape s,
+                             double *scratch)
+{
+    const double m = (double)s.n * s.h * s.w, *sum_dy = scratch, *sum_dy_x = scratch + s.c;
+    SET(channel_sums)(scratch, scratch + s.c, dy, x, s, scratch);
+    for (int first = 0; first < s.c; first += STRIP) {
+        float a[STRIP] = {0}, b[STRIP] = {0}, constant[STRIP] = {0};
+        for (int c = first; c < s.c && c < first + STRIP; c++) {
+            const double scale = 1 / sqrt((double)variance[c] + eps), g = gamma ? gamma[c] : 1;
+            const double sum_dy_xhat = (sum_dy_x[c] - mean[c] * sum_dy[c]) * scale;
+            if (dgamma)
+                dgamma[c] += sum_dy_xhat;
+            if (dbeta)
+                dbeta[c] += sum_dy[c];
+            /* dx = scale g (dy - sum_dy / m - xhat sum_dy_xhat / m), xhat = (x - mean) scale */
+            const double slope = -scale * g * scale * sum_dy_xhat / m;
+            a[c - first] = scale * g;
+            b[c - first] = slope;
+            constant[c - first] = -scale * g * sum_dy[c] / m - slope * mean[c];
+        }
+        add_strip(dx, dy, x, a, b, constant, first, s);
+    }
 }

@@ -10,6 +10,8 @@
  *
  * Backward data is the forward pass from dy with the filters flipped and transposed.
  *
+ * Where it pays, the engine takes fast/conv2d_winograd.c instead.
+ *
  * On AMX, convolutions without a stride are made of tile products instead: fast/conv2d_amx.c.
  *
  * Error: a sum of n = S S C products (S S K backward) and the start value, each added with one rounding of

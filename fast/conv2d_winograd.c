@@ -1,5 +1,5 @@
-/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3); backward
- * weights is fast/conv2d_winograd_backward_weights.c.
+/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3). Twin of
+ * ref/conv2d.c beside the direct fast/conv2d.c; backward weights is fast/conv2d_winograd_backward_weights.c.
  *
  * A tile of 4x4 pixels of y comes from 6x6 pixels d of x. With the filter g of a channel c of x,
  *

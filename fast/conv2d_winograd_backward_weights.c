@@ -1,5 +1,5 @@
-/* Convolution with 3x3 filters at stride 1, backward weights, by Winograd's F(4x4, 3x3) transposed: with the
- * matrices of fast/conv2d_winograd.c,
+/* Convolution with 3x3 filters at stride 1, backward weights, by Winograd's F(4x4, 3x3) transposed. Twin of
+ * ref/conv2d.c beside the direct fast/conv2d_backward_weights.c. With the matrices of fast/conv2d_winograd.c,
  *
  *     dw = G^T [ sum over images and tiles of (A dy A^T) . (B^T d B) ] G,
  *

@@ -62,7 +62,7 @@ static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, 
     float *dgamma = NULL;
     if (gamma && wanted & WANT_FILTERS)
         dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r);
-    double sum[channels], product[channels], dalpha = 0;
+    double *sum = layer->scratch->reduce.data, *product = sum + channels, dalpha = 0;
     SET(channel_sums)(sum, product, dsum, layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < channels; k++) {
         const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps), mean = layer->mean[r][k];

@@ -57,7 +57,8 @@ void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const flo
 void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch);
-/* sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the statistics. */
+/* sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the statistics, whose
+ * first 2 C numbers sum and product may be. */
 void SET(channel_sums)(double *sum, double *product, const Word *a, const Word *b, Shape s, double *scratch);
 
 void SET(pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape s);

@@ -323,8 +323,14 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         stores = fmax(stores, l.stores);
         mean += alpha[r] * gauge_alpha[r];
     }
-    CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, c->filters_count),
-              stored(terms + most, c->spec.affine ? stores : 0), "dfilters");
+    /* Filters and biases are sums from dconv as the set has it; only gamma and beta come from dsum. */
+    const size_t convolution = layer_gamma_at(&c->spec, 0), affine = c->filters_count - convolution;
+    CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, convolution), roundings(terms),
+              "dfilters");
+    if (affine > 0)
+        CK_WITHIN(compare_rounded(dfilters + convolution, sum_filters + convolution,
+                                  gauge_filters + convolution, affine),
+                  stored(terms + most, stores), "dgamma and dbeta");
     if (dx)
         check_input_gradient(c, &x, dx);
     ref_softmax_backward(da, dalpha, alpha, c->spec.kept, c->spec.levels);

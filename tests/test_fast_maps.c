@@ -11,7 +11,8 @@
 #include <math.h>
 
 static const Shape table[] = {
-    {1, 1, 8, 8}, {16, 3, 8, 16}, {17, 4, 8, 8}, {15, 5, 16, 8}, {33, 9, 8, 8}, {2, 16, 8, 24},
+    {1, 1, 8, 8},  {16, 3, 8, 16}, {17, 4, 8, 8},  {15, 5, 16, 8},
+    {33, 9, 8, 8}, {2, 16, 8, 24}, {1, 259, 8, 8},
 };
 enum { ROWS = sizeof table / sizeof *table };
 static const double exact = 0;
