@@ -15,18 +15,6 @@ struct Head {
     float *daverage, *dlogits;
 };
 
-bool SET(buffer_grow)(Buffer *b, size_t bytes)
-{
-    const size_t rounded = (bytes + 63) / 64 * 64;
-    if (b->data && rounded <= b->bytes)
-        return true;
-    free(b->data);
-    *b = (Buffer){aligned_alloc(64, rounded ? rounded : 64), rounded};
-    if (b->data)
-        memset(b->data, 0, rounded);
-    return b->data != NULL;
-}
-
 Tensor *SET(tensor_create)(Shape s)
 {
     Tensor *t = calloc(1, sizeof *t);
@@ -120,7 +108,6 @@ void SET(scratch_free)(Scratch *s)
     free(s->reduce.data);
     for (int r = 0; r < MAX_LEVELS; r++) {
         free(s->dsum[r].data);
-        free(s->dconv[r].data);
         free(s->dpooled[r].data);
         free(s->upsampled[r].data);
         free(s->finer[r].data);
