@@ -14,8 +14,11 @@
  * channels. For 8 filters at a time, position by position, v and the transformed filters give products
  * (multiply: 3 vectors x 8 filters in registers, or 3 x 4), whose transform is y (scatter). Per block of
  * tiles v is read once a block of filters, from L2; the filters once, from L2 or L3, at 64 channels 1.3 bytes
- * a cycle; x and y once, from memory, fetched while multiply computes: they lie 4 KiB and more apart, where
- * no hardware prefetcher follows.
+ * a cycle; x and y once, from memory, fetched while multiply computes, a line at a time: they lie 4 KiB and
+ * more apart, where no hardware prefetcher follows, and many at once would wait for each other.
+ *
+ * A multi-resolution layer pools the x of its convolution, and adds what pooling hands back to the dx of it.
+ * Both are done here, in registers, where x and dx pass anyway.
  *
  * Limit: 36 C K multiply-adds a tile where the direct sum has 144, so 4 times the peak in operations of the
  * direct sum. Transforms add 144 instructions a tile and channel and 120 a tile and filter, 11% at 64
@@ -35,58 +38,34 @@
  *
  * about 50 times the gauge of the direct sum, and in bf16, whose filters are float here, one rounding of 2^-8
  * when the result is stored. a, b and all that the transforms multiply with are exact. */
-#include "operations.h"
 #include "products.h"
-#include "winograd.h"
+#include "winograd_tiles.h"
 #include <assert.h>
 #include <limits.h>
 #include <omp.h>
 #include <string.h>
 
 enum { VECTORS = 3, FILTERS = VL == 16 ? 8 : 4 }; /* of one product in registers */
-enum { TILES = 3, BLOCK = 8 }; /* tiles and filters of one block of products in the cache */
-enum { ROW = TILES * LANES };
+enum { LINES = TILES * BLOCK / UNIT };            /* that scatter needs of a pixel of every tile */
 
 /* Measured against the direct sum in every instruction set, 192 images: 16->16 channels at 4x4 are 1.5 times
  * as fast (1.1 on two threads), 64->10 at 32x32 1.3, 64->64 2.0 at 4x4 and 2.8 at 32x32; 8->8 at 4x4 are as
  * fast, and maps that tiles of 4x4 cover badly slower (64->64: 0.9 at 5x5, 0.4 at 2x2). Where bf16 multiplies
- * pairs its direct sum is twice as fast, and 16 channels do not pay. The batch and the threads have no say,
+ * pairs its direct sum is twice as fast: 16 channels do not pay, nor do maps of 4x4, which gain 7% at 64
+ * channels and lose 40% at 128. The batch and the threads have no say,
  * though 48 images at 4x4 are no work for two threads (0.9): the same images give the same bits in any batch
  * and at any number of threads. */
 bool SET(winograd_pays)(Conv2dShape s)
 {
 #if defined TILE_PRODUCTS /* whose products are an order of magnitude faster than those of floats */
-    const int least = INT_MAX;
+    const int least = INT_MAX, smallest = TILE;
 #elif defined DOT_PRODUCTS
-    const int least = 24;
+    const int least = 24, smallest = 2 * TILE;
 #else
-    const int least = 10;
+    const int least = 10, smallest = TILE;
 #endif
-    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && s.h % TILE == 0 && s.w % TILE == 0;
-}
-
-/* What all tiles of one call share. The operation is a convolution from x (shape in) to y (shape out). */
-typedef struct {
-    const Word *x;
-    const float *filters, *bias;
-    Word *y;
-    Shape in, out;
-    bool add, relu;    /* start from y; end with max(.., 0) */
-    int down, across;  /* tiles of a map */
-    const Word *zeros; /* a pixel beyond the border of a map */
-    float *buffers;    /* one a thread */
-} Winograd;
-
-/* Where a tile reads and writes: the pixels' channels. */
-typedef struct {
-    const Word *in[POSITIONS];
-    Word *out[PIXELS];
-} Tile;
-
-/* The line more keeps the 36 positions of one channel out of the same set of the cache. */
-static size_t position_floats(int channels)
-{
-    return (size_t)channels * ROW + LANES;
+    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && s.h % TILE == 0 &&
+           s.w % TILE == 0 && s.h >= smallest && s.w >= smallest;
 }
 
 static size_t buffer_floats(Shape in, Shape out)
@@ -169,56 +148,42 @@ static void pack_filters(float *packed, const float *w, int filters, int channel
                                   w, block * BLOCK + f, c, filters, channels, flipped);
 }
 
-/* Tiles are numbered over all groups, so that small maps fill a block too. Beyond the border, and beyond the
- * last tile, a tile reads zeros and writes nowhere. */
-static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
+/* The lines that scatter needs of 8 filters of every tile, a share at each position: of y a pixel, of the
+ * gradient of pooled maps a pixel, and its marks. */
+static int lines_of(const void *lines[LINES], const Winograd *win, const Tile tiles[TILES], int position,
+                    int k)
 {
-    const Shape in = win->in, out = win->out;
-    const int group = number / (win->down * win->across), rest = number % (win->down * win->across);
-    const int top = rest / win->across * TILE, left = rest % win->across * TILE;
-    const bool real = group < lanes_groups(in.n);
-    for (int p = 0; p < POSITIONS; p++) {
-        const int y = top + p / SPAN - 1, x = left + p % SPAN - 1;
-        tile->in[p] = real ? pixel_at(win->x, in, group, y, x, win->zeros) : win->zeros;
+    const int q = position % SQUARES,
+              share = position < PIXELS ? 0 : position / SQUARES - PIXELS / SQUARES + 1;
+    const size_t at = (size_t)k / UNIT * LANES;
+    int count = 0;
+    for (int t = 0; t < TILES; t++) {
+        const Word *dpooled = tiles[t].dpooled[q];
+        if (share == 0)
+            for (int f = 0; f < BLOCK / UNIT; f++)
+                lines[count++] = tiles[t].out[position] + at + f * LANES;
+        else if (share == 1 && dpooled)
+            for (int f = 0; f < BLOCK / UNIT; f++)
+                lines[count++] = dpooled + at + f * LANES;
+        else if (share == 2 && dpooled && win->unpooling.marks)
+            for (int f = 0; f < BLOCK; f += BLOCK / 2)
+                lines[count++] = win->unpooling.marks + (dpooled + at - win->unpooling.dy) * UNIT + f * LANES;
     }
-    for (int p = 0; p < PIXELS; p++) {
-        const int y = top + p / TILE, x = left + p % TILE;
-        const bool inside = real && y < out.h && x < out.w;
-        tile->out[p] = inside ? win->y + row_at(out, group, y) + x * pixel_words(out) : nowhere;
-    }
-}
-
-/* One tile to its place in v [position][c][tile]. */
-static void gather(float *v, const Tile *tile, int channels)
-{
-    for (int unit = 0; unit < units_of(channels); unit++)
-        for (int part = 0; part < LANES; part += VL) {
-            const size_t at = (size_t)unit * LANES + part;
-            Vec pixels[UNIT][POSITIONS];
-#pragma GCC unroll 36
-            for (int p = 0; p < POSITIONS; p++) {
-                const Unit u = load_unit(tile->in[p] + at);
-                UNROLL_UNIT
-                for (int i = 0; i < UNIT; i++)
-                    pixels[i][p] = u.channel[i];
-            }
-            UNROLL_UNIT
-            for (int i = 0; i < UNIT; i++)
-                if (unit * UNIT + i < channels)
-                    transform_x(v + (size_t)(unit * UNIT + i) * ROW + part, position_floats(channels),
-                                pixels[i]);
-        }
+    return count;
 }
 
 /* VECTORS x FILTERS sums over the channels at one position. Meanwhile a pixel that is needed later is
  * fetched.
  */
-INLINE void multiply(float *m, const float *v, const float *u, int channels, const Word *later)
+INLINE void multiply(float *m, const float *v, const float *u, int channels, const Word *later,
+                     const void *const lines[LINES], int count)
 {
     Vec sum[VECTORS][FILTERS] = {{{0}}};
     for (int c = 0; c < channels; c++, v += ROW, u += FILTERS) {
         Vec input[VECTORS];
         __builtin_prefetch(later + c / UNIT * LANES);
+        if (c < count)
+            __builtin_prefetch(lines[c]);
 #pragma GCC unroll 8
         for (int i = 0; i < VECTORS; i++)
             input[i] = load(v + i * VL);
@@ -237,85 +202,21 @@ INLINE void multiply(float *m, const float *v, const float *u, int channels, con
             store(m + (size_t)f * POSITIONS * ROW + i * VL, sum[i][f]);
 }
 
-/* The products m [filter][position][tile] of one block of filters from v. y's pixels are fetched for scatter,
- * and `later`, if there is one, for the next gather. */
-static void multiply_block(float *m, const float *v, const float *u, int channels, int k,
-                           const Tile tiles[TILES], const Tile *later)
+/* The products m [filter][position][tile] of one block of filters from v. What scatter and, if there is
+ * `later`, the next gather need is fetched meanwhile. */
+static void multiply_block(float *m, const float *v, const Winograd *win, int k, const Tile tiles[TILES],
+                           const Tile *later)
 {
+    const int channels = win->in.c;
+    const float *u = win->filters + (size_t)k * POSITIONS * channels;
     for (int p = 0; p < POSITIONS; p++, v += position_floats(channels)) {
-        for (int i = 0; p < PIXELS && i < TILES * BLOCK; i++)
-            __builtin_prefetch(tiles[i / BLOCK].out[p] + (size_t)(k + i % BLOCK) / UNIT * LANES, 1);
+        const void *lines[LINES];
+        const int count = lines_of(lines, win, tiles, p, k);
         for (int f = 0; f < BLOCK; f += FILTERS, u += (size_t)FILTERS * channels)
             for (int i = 0; i < ROW; i += VECTORS * VL)
                 multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
-                         later ? later->in[p] : tiles[0].in[p]);
+                         later ? later->in[p] : tiles[0].in[p], lines, count);
     }
-}
-
-/* A^T times 6 numbers. */
-INLINE void transform_output(Vec to[TILE], const Vec m[SPAN])
-{
-    const Vec even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    to[0] = m[0] + even_a + even_b;
-    to[1] = A * odd_a + B * odd_b;
-    to[2] = AA * even_a + BB * even_b;
-    to[3] = m[5] + AAA * odd_a + BBB * odd_b;
-}
-
-/* A^T m A of one filter, from its place in m. */
-INLINE void transform_products(Vec y[PIXELS], const float *m)
-{
-    Vec columns[TILE][SPAN], s[SPAN], t[TILE];
-#pragma GCC unroll 8
-    for (int j = 0; j < SPAN; j++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < SPAN; i++)
-            s[i] = load(m + (i * SPAN + j) * ROW);
-        transform_output(t, s);
-#pragma GCC unroll 8
-        for (int i = 0; i < TILE; i++)
-            columns[i][j] = t[i];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < TILE; i++)
-        transform_output(y + i * TILE, columns[i]);
-}
-
-/* One tile of a unit of filters, to `at` in its pixels. */
-INLINE void scatter(const Tile *tile, size_t at, const float *m, const Vec bias[UNIT], bool add, bool relu)
-{
-    Vec y[UNIT][PIXELS];
-    UNROLL_UNIT
-    for (int i = 0; i < UNIT; i++)
-        transform_products(y[i], m + (size_t)i * POSITIONS * ROW);
-#pragma GCC unroll 16
-    for (int p = 0; p < PIXELS; p++) {
-        Word *to = tile->out[p] + at;
-        Unit u = load_unit(to);
-        UNROLL_UNIT
-        for (int i = 0; i < UNIT; i++) {
-            const Vec sum = y[i][p] + (add ? u.channel[i] : bias[i]);
-            u.channel[i] = relu ? positive(sum) : sum;
-        }
-        store_unit(to, u);
-    }
-}
-
-static void scatter_block(const Winograd *win, const Tile tiles[TILES], const float *m, int k)
-{
-    for (int f = 0; f < BLOCK && k + f < win->out.c; f += UNIT)
-        for (int lane = 0; lane < ROW; lane += VL) {
-            const Tile *tile = &tiles[lane / LANES];
-            const size_t at = (size_t)(k + f) / UNIT * LANES + lane % LANES;
-            Vec bias[UNIT];
-            UNROLL_UNIT
-            for (int i = 0; i < UNIT; i++)
-                bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
-            if (win->add)
-                scatter(tile, at, m + (size_t)f * POSITIONS * ROW + lane, bias, true, false);
-            else
-                scatter(tile, at, m + (size_t)f * POSITIONS * ROW + lane, bias, false, win->relu);
-        }
 }
 
 /* TILES tiles from number `first` on, all filters. */
@@ -328,11 +229,13 @@ static void convolve_tiles(const Winograd *win, int first, float *buffer)
     for (int t = 0; t < TILES; t++) {
         locate(&tiles[t], win, first + t, nowhere);
         locate(&next[t], win, first + TILES + t, nowhere);
-        gather(v + t * LANES, &tiles[t], channels);
+        if (win->pooled)
+            gather(v + t * LANES, win, &tiles[t], true);
+        else
+            gather(v + t * LANES, win, &tiles[t], false);
     }
     for (int block = 0; block < block_count(win->out.c); block++) {
-        multiply_block(m, v, win->filters + (size_t)block * BLOCK * POSITIONS * channels, channels,
-                       block * BLOCK, tiles, block < TILES ? &next[block] : NULL);
+        multiply_block(m, v, win, block * BLOCK, tiles, block < TILES ? &next[block] : NULL);
         scatter_block(win, tiles, m, block * BLOCK);
     }
 }
@@ -341,7 +244,8 @@ static void convolve_tiles(const Winograd *win, int first, float *buffer)
 static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
 {
     Word *zeros = scratch + packed_floats(win.in.c, win.out.c);
-    pack_filters(scratch, w, win.out.c, win.in.c, flipped);
+    if (!win.packed)
+        pack_filters(scratch, w, win.out.c, win.in.c, flipped);
     memset(zeros, 0, pixel_words(win.in) * sizeof *zeros);
     win.filters = scratch;
     win.zeros = zeros;
@@ -354,6 +258,21 @@ static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
         convolve_tiles(&win, first, win.buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
 }
 
+void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
+                                 const float *b, bool packed, Conv2dShape s, void *scratch)
+{
+    convolve((Winograd){.x = x,
+                        .y = y,
+                        .bias = b,
+                        .in = conv2d_input(s),
+                        .out = conv2d_output(s),
+                        .relu = true,
+                        .packed = packed,
+                        .pooled = pooled,
+                        .marks = marks},
+             w, false, scratch);
+}
+
 void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                            void *scratch)
 {
@@ -364,15 +283,21 @@ void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *
 }
 
 /* The forward pass from dy with the filters flipped and transposed. */
-void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
-                                      void *scratch)
+void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
+                                       bool packed, Conv2dShape s, void *scratch)
 {
-    assert(s.side == 3 && s.stride == 1);
-    convolve((Winograd){.x = dy, .y = dx, .add = add, .in = conv2d_output(s), .out = conv2d_input(s)}, w,
-             true, scratch);
+    convolve((Winograd){.x = dy,
+                        .y = dx,
+                        .in = conv2d_output(s),
+                        .out = conv2d_input(s),
+                        .packed = packed,
+                        .unpooling = unpooling},
+             w, true, scratch);
 }
 
 void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
 {
-    SET(winograd_backward_data_from)(dx, true, dy, w, s, scratch);
+    assert(s.side == 3 && s.stride == 1);
+    convolve((Winograd){.x = dy, .y = dx, .add = true, .in = conv2d_output(s), .out = conv2d_input(s)}, w,
+             true, scratch);
 }

@@ -1,15 +1,14 @@
 /* The multi-resolution layer of the engine: forward. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
- *     1. pooled[r]     from level to level, by 2                            fast/pool.c
+ *     1. pooled[r]     from level to level, by 2, on the way of 2           fast/pool.[ch]
  *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
  *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/multires.c
  *
- * Bytes, in maps read or written for one level: the convolution reads x and writes z, the statistics read z,
- * the mix reads z and writes y, 5 in all; fused as far as the sums over the batch allow, with the statistics
- * in the convolution and the normalisation in the next one, it would be 2. Backward (fast/layer_backward.c)
- * it is 10 and would be 5. */
+ * Bytes, in maps read or written for one level: the convolution reads x and writes z, and the quarter that
+ * the next level starts from; the statistics read z, the mix reads z and writes y: 5 and a quarter. Fused as
+ * far as the sums over the batch allow, with the statistics in the convolution and the normalisation in the
+ * next one, it would be 2. Backward (fast/layer_backward.c) it is 10 and a half and would be 5. */
 #include "layer.h"
-#include "operations.h"
 #include <assert.h>
 #include <math.h>
 #include <omp.h>
@@ -22,6 +21,7 @@ void SET(layer_free)(Layer *layer)
         return;
     for (int r = 0; r < MAX_LEVELS; r++) {
         free(layer->pooled[r]);
+        free(layer->marks[r]);
         free(layer->activation[r]);
         free(layer->mean[r]);
         free(layer->variance[r]);
@@ -60,7 +60,6 @@ static bool grow_scratch(Layer *layer, int batch)
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
         const bool finer = kept(layer, r) && r < s->coarsest;
-        ok = ok && SET(buffer_grow)(&s->dconv[r], out);
         ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
         ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
         ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
@@ -89,6 +88,9 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     for (int r = 0; r <= layer->top; r++) {
         if (r > 0)
             layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
+        if (r > 0 && spec->down == POOL_MAX)
+            layer->marks[r] =
+                (Mark *)floats(tensor_words(input_at(layer, batch, r)) * UNIT / sizeof(float), &ok);
         if (!kept(layer, r))
             continue;
         layer->activation[r] = floats(tensor_words(output_at(layer, batch, r)), &ok);
@@ -156,7 +158,7 @@ static void statistics(Layer *layer, int r, Shape map, Pass pass)
     const double m = (double)map.n * map.h * map.w;
     double *sum = layer->mean[r], *squares = layer->variance[r];
     SET(channel_sums)
-    (sum, squares, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
+    (sum, squares, NULL, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
         layer->mean[r][k] = sum[k] / m;
         layer->variance[r][k] = fmax(squares[k] / m - layer->mean[r][k] * layer->mean[r][k], 0);
@@ -189,12 +191,40 @@ static void fold_normalisation(Layer *layer, MixedMaps *maps)
         maps->coefficient[r] = layer->coefficient + (size_t)r * layer->padded;
 }
 
-static void convolve(const Layer *layer, int n, int r)
+/* The input at level r from the level before. */
+static void pool(Layer *layer, int n, int r)
+{
+    const Word *finer = SET(layer_pooled)(layer, r - 1);
+    if (layer->spec.down == POOL_MAX)
+        SET(pool_forward_marked)(layer->pooled[r], layer->marks[r], finer, input_at(layer, n, r - 1));
+    else
+        SET(pool_forward)(layer->pooled[r], finer, layer->spec.down, 2, input_at(layer, n, r - 1));
+}
+
+/* What the levels of a layer hand on to the next one: whether its input is made, whether scratch holds the
+ * filters of Winograd's algorithm. */
+typedef struct {
+    bool pooled, packed;
+} Done;
+
+/* The activation at level r. */
+static void convolve(Layer *layer, Done *done, int n, int r)
 {
     const Conv2dShape block = block_at(layer, n, r);
-    (SET(winograd_pays)(block) ? SET(winograd_forward) : SET(conv2d_forward))(
-        layer->activation[r], SET(layer_pooled)(layer, r), filters_of(layer), bias_of(layer), true, block,
-        layer->scratch->conv.data);
+    const Word *x = SET(layer_pooled)(layer, r);
+    const float *w = filters_of(layer), *b = bias_of(layer);
+    void *scratch = layer->scratch->conv.data;
+    if (SET(winograd_pays)(block)) {
+        done->pooled = r >= layer->x->level && r < layer->top && layer->spec.down == POOL_MAX;
+        Word *pooled = done->pooled ? layer->pooled[r + 1] : NULL;
+        Mark *marks = done->pooled ? layer->marks[r + 1] : NULL;
+        SET(winograd_layer_forward)
+        (layer->activation[r], pooled, marks, x, w, b, done->packed, block, scratch);
+        done->packed = true;
+    } else {
+        SET(conv2d_forward)(layer->activation[r], x, w, b, true, block, scratch);
+        *done = (Done){false, false};
+    }
 }
 
 void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
@@ -207,13 +237,14 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     y->level = layer->stored;
     y->gradient = false;
     layer->x = x;
+    Done done = {false, false};
     for (int r = 0; r <= layer->top; r++) {
-        if (r > x->level)
-            SET(pool_forward)
-        (layer->pooled[r], SET(layer_pooled)(layer, r - 1), spec->down, 2, input_at(layer, n, r - 1));
+        if (r > x->level && !done.pooled)
+            pool(layer, n, r);
+        done.pooled = false;
         if (!kept(layer, r))
             continue;
-        convolve(layer, n, r);
+        convolve(layer, &done, n, r);
         statistics(layer, r, output_at(layer, n, r), pass);
         maps.z[r] = layer->activation[r];
         maps.step[r] = 1 << (r - layer->stored);
@@ -245,7 +276,7 @@ bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
     const double *statistic = stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r];
     const Word *map = stage == STAGE_POOLED       ? SET(layer_pooled)(layer, r)
                       : stage == STAGE_ACTIVATION ? layer->activation[r]
-                      : stage == STAGE_DCONV      ? layer->scratch->dconv[r].data
+                      : stage == STAGE_DCONV      ? layer->dconv[r]
                                                   : NULL;
     if (stage == STAGE_MEAN || stage == STAGE_VARIANCE) {
         memcpy(values, statistic, layer->spec.channels_out * sizeof *values);

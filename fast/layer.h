@@ -2,7 +2,7 @@
 #ifndef NOPOOL_FAST_LAYER_H
 #define NOPOOL_FAST_LAYER_H
 
-#include "isa.h"
+#include "operations.h"
 
 /* With nearest upsampling a layer whose finest kept level is m gives maps that are constant on squares of
  * 2^m: they are stored as one pixel a square, and pooling by 2^r is the identity for r = m and pools by
@@ -34,8 +34,8 @@ typedef struct {
 
 struct Scratch {
     Buffer conv, reduce;          /* of the convolutions, of the sums over the batch */
-    Buffer dsum[MAX_LEVELS];      /* dy brought to level r: the gradient of mixed maps, not yet times alpha */
-    Buffer dconv[MAX_LEVELS];     /* the gradient of the convolution's output */
+    Buffer dsum[MAX_LEVELS];      /* dy brought to level r: the gradient of mixed maps, not yet times alpha;
+                                     dy itself is the one of the level that it is stored at */
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
@@ -54,9 +54,11 @@ struct Layer {
     const Tensor *x; /* the input of the last forward pass */
     float alpha[MAX_LEVELS];
     Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
+    Mark *marks[MAX_LEVELS];      /* where pooled[r] stands, for maxima */
     Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
     double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
     double *variance[MAX_LEVELS];
+    Word *dconv[MAX_LEVELS]; /* the gradient of the convolution's output, in the place of dsum */
     /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
      * numbers of the channel beyond stay 0. */
     float *coefficient;
@@ -130,8 +132,8 @@ typedef struct {
 } MixedMaps;
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);
 
-/* dconv = z > 0 ? a dsum + b z + c : 0, the numbers a, b, c per channel. In bf16 the numbers of a channel
- * beyond an odd last one are there too, and 0. */
+/* dconv = z > 0 ? a dsum + b z + c : 0, which may take the place of dsum, the numbers a, b, c per channel. In
+ * bf16 the numbers of a channel beyond an odd last one are there too, and 0. */
 void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
                             const float *c, Shape s);
 

@@ -1,27 +1,37 @@
 /* The multi-resolution layer of the engine: backward. Twin of ref/multires.c, whose numbers 5 to 1 it keeps:
  *
- *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square
- *     3. dconv[r]      batch norm and ReLU in one pass; the sums over the batch that it starts from
- *                      also give the gradient of alpha
+ *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square, on the way of
+ *                      the sums over the batch that 3 starts from, which also give the gradient of alpha
+ *     3. dconv[r]      batch norm and ReLU in one pass, in the place of dsum[r]
  *     2. dw, dpooled[r]
- *     1. dx            from the coarsest level up
+ *     1. dx            from the coarsest level up, on the way of 2
  *
  * Bytes, in maps read or written for one level: the sums read dsum and z, the next pass reads them again and
  * writes dconv, the gradients of filters and bias read dconv twice and x, that of the input reads dconv and
- * writes dx, 10 in all. The sums must be known before the second pass; with them in the pass that writes
- * dsum, and all else in one, it would be 5. */
+ * writes dx, 10 in all, and a quarter each for the next level's dsum and for its dx. The sums must be known
+ * before the second pass; with them in the pass that writes dsum, and all else in one, it would be 5. */
 #include "layer.h"
-#include "operations.h"
 #include <assert.h>
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
-static void convolve_backward(Layer *layer, Word *dpooled, int n, int r)
+/* dpooled[r] of a kept level: what its convolution hands back, and what pooling does. Returns whether scratch
+ * holds the filters of Winograd's algorithm. */
+static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, int n, int r)
 {
     const Conv2dShape block = block_at(layer, n, r);
-    (SET(winograd_pays)(block) ? SET(winograd_backward_data_from) : SET(conv2d_backward_data_from))(
-        dpooled, false, layer->scratch->dconv[r].data, filters_of(layer), block, layer->scratch->conv.data);
+    void *scratch = layer->scratch->conv.data;
+    if (SET(winograd_pays)(block)) {
+        SET(winograd_layer_backward_data)
+        (dpooled, unpooling, layer->dconv[r], filters_of(layer), packed, block, scratch);
+        return true;
+    }
+    if (unpooling.dy)
+        SET(unpool)(dpooled, &unpooling, input_at(layer, n, r));
+    SET(conv2d_backward_data_from)
+    (dpooled, unpooling.dy != NULL, layer->dconv[r], filters_of(layer), block, scratch);
+    return false;
 }
 
 static void filters_backward(Layer *layer, int n, int r)
@@ -30,29 +40,44 @@ static void filters_backward(Layer *layer, int n, int r)
     float *dw = layer->at.dfilters->data + layer->at.filters_at;
     float *db = layer->spec.bias ? dw + layer_weights_count(&layer->spec) : NULL;
     (SET(winograd_weights_pays)(block) ? SET(winograd_backward_weights) : SET(conv2d_backward_weights))(
-        dw, db, layer->scratch->dconv[r].data, SET(layer_pooled)(layer, r), block, layer->scratch->conv.data);
+        dw, db, layer->dconv[r], SET(layer_pooled)(layer, r), block, layer->scratch->conv.data);
 }
 
-/* 5 and 4: dsum[r] = U^T(dy). With nearest upsampling each level is the one before, summed over 2x2 squares.
- */
-static const Word *bring_to_level(Layer *layer, const Word *finer, const Tensor *dy, int n, int r)
+/* dsum of the level after r, which with nearest upsampling is dsum[r] summed over 2x2 squares, in the pass
+ * that sums dsum[r] over the batch. NULL otherwise. */
+static Word *next_dsum(const Layer *layer, int r)
 {
-    if (r == dy->level)
-        return dy->data;
-    Word *dsum = layer->scratch->dsum[r].data;
-    const Shape map = output_at(layer, n, r);
-    memset(dsum, 0, tensor_words(map) * sizeof *dsum);
-    if (layer->spec.up == UPSAMPLE_NEAREST)
-        SET(upsample_backward)(dsum, finer, UPSAMPLE_NEAREST, 2, map);
-    else if (kept(layer, r))
-        SET(upsample_backward)(dsum, dy->data, layer->spec.up, 1 << r, map);
-    return dsum;
+    return layer->spec.up == UPSAMPLE_NEAREST && r < layer->top ? layer->scratch->dsum[r + 1].data : NULL;
 }
 
-/* 3: from dsum to dconv at level r, and the gradients that fall out of its sums over the batch: dalpha,
- * gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z - mean)
- * scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
-static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, int r, unsigned wanted)
+/* The same where level r is not kept, so that there is no such pass. */
+static void pass_level(Layer *layer, const Word *dsum, int n, int r)
+{
+    Word *next = next_dsum(layer, r);
+    const Shape map = output_at(layer, n, r + 1);
+    if (next) {
+        memset(next, 0, tensor_words(map) * sizeof *next);
+        SET(upsample_backward)(next, dsum, UPSAMPLE_NEAREST, 2, map);
+    }
+}
+
+/* With bilinear upsampling every level comes from dy, before dy is overwritten. */
+static void bilinear_dsum(Layer *layer, const Tensor *dy, int n)
+{
+    for (int r = 1; r <= layer->top; r++) {
+        Word *dsum = layer->scratch->dsum[r].data;
+        const Shape map = output_at(layer, n, r);
+        if (!kept(layer, r))
+            continue;
+        memset(dsum, 0, tensor_words(map) * sizeof *dsum);
+        SET(upsample_backward)(dsum, dy->data, UPSAMPLE_BILINEAR, 1 << r, map);
+    }
+}
+
+/* 3: from dsum to dconv at level r, in its place, and the gradients that fall out of its sums over the batch:
+ * dalpha, gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z -
+ * mean) scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
+static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r, unsigned wanted)
 {
     const int channels = map.c;
     const double m = (double)map.n * map.h * map.w, alpha = layer->alpha[r];
@@ -63,7 +88,8 @@ static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, 
     if (gamma && wanted & WANT_FILTERS)
         dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r);
     double *sum = layer->scratch->reduce.data, *product = sum + channels, dalpha = 0;
-    SET(channel_sums)(sum, product, dsum, layer->activation[r], map, layer->scratch->reduce.data);
+    SET(channel_sums)
+    (sum, product, next_dsum(layer, r), dsum, layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < channels; k++) {
         const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps), mean = layer->mean[r][k];
         const double sum_zhat = (product[k] - mean * sum[k]) * scale; /* sum of dsum zhat */
@@ -78,7 +104,8 @@ static double normalisation_backward(Layer *layer, const Word *dsum, Shape map, 
         b[k] = slope;
         c[k] = -share * sum[k] / m - slope * mean;
     }
-    SET(multires_gradient)(layer->scratch->dconv[r].data, dsum, layer->activation[r], a, b, c, map);
+    layer->dconv[r] = dsum;
+    SET(multires_gradient)(dsum, dsum, layer->activation[r], a, b, c, map);
     return dalpha;
 }
 
@@ -90,17 +117,20 @@ static void input_backward(Layer *layer, Tensor *dx, int n)
     dx->shape.n = n;
     dx->level = stored;
     dx->gradient = true;
+    bool packed = false;
     for (int r = layer->top > stored ? layer->top : stored; r >= 0; r--) {
         if (r < stored && !kept(layer, r))
             continue;
         dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
+        Unpooling unpooling = {0};
+        if (r >= stored && r < layer->top)
+            unpooling = (Unpooling){dpooled[r + 1], layer->marks[r + 1], layer->spec.down};
         if (kept(layer, r))
-            convolve_backward(layer, dpooled[r], n, r);
+            packed = convolve_backward(layer, dpooled[r], unpooling, packed, n, r);
+        else if (unpooling.dy)
+            SET(unpool)(dpooled[r], &unpooling, input_at(layer, n, r));
         else
             memset(dpooled[r], 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
-        if (r >= stored && r < layer->top)
-            SET(pool_backward)
-        (dpooled[r], dpooled[r + 1], SET(layer_pooled)(layer, r), layer->spec.down, 2, input_at(layer, n, r));
         if (r < stored)
             SET(upsample_backward)
         (dx->data, dpooled[r], UPSAMPLE_NEAREST, 1 << (stored - r), shape_stored(dx));
@@ -111,12 +141,15 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
 {
     const int n = layer->x->shape.n;
     float dalpha[MAX_LEVELS] = {0};
-    const Word *dsum = NULL;
     assert(omp_get_max_threads() <= layer->threads && dy->level <= layer->stored);
+    if (layer->spec.up == UPSAMPLE_BILINEAR)
+        bilinear_dsum(layer, dy, n);
     for (int r = dy->level; r <= layer->top; r++) {
-        dsum = bring_to_level(layer, dsum, dy, n, r);
-        if (!kept(layer, r))
+        Word *dsum = r == dy->level ? dy->data : layer->scratch->dsum[r].data;
+        if (!kept(layer, r)) {
+            pass_level(layer, dsum, n, r);
             continue;
+        }
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
         if (wanted & WANT_FILTERS)
             filters_backward(layer, n, r);

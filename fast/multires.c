@@ -30,7 +30,10 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
                 count++;
             }
             Word *to = y + row_at(s, group, row);
-            for (int column = 0; column < s.w; column++, to += pixel)
+            for (int column = 0; column < s.w; column++, to += pixel) {
+                const Word *z[MAX_LEVELS];
+                for (int r = 0; r < count; r++)
+                    z[r] = from[r] + column / step[r] * pixel;
                 for (int unit = 0; unit < units_of(s.c); unit++)
                     for (int part = 0; part < LANES; part += VL) {
                         const size_t at = (size_t)unit * LANES + part;
@@ -39,13 +42,14 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
                         for (int i = 0; i < UNIT; i++)
                             sum.channel[i] = broadcast(maps->constant[unit * UNIT + i]);
                         for (int r = 0; r < count; r++) {
-                            const Unit z = load_unit(from[r] + column / step[r] * pixel + at);
+                            const Unit u = load_unit(z[r] + at);
                             UNROLL_UNIT
                             for (int i = 0; i < UNIT; i++)
-                                sum.channel[i] += broadcast(coefficient[r][unit * UNIT + i]) * z.channel[i];
+                                sum.channel[i] += broadcast(coefficient[r][unit * UNIT + i]) * u.channel[i];
                         }
                         store_unit(to + at, sum);
                     }
+            }
         }
 }
 

@@ -23,8 +23,8 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
                                   void *scratch);
 
 #ifdef TILE_PRODUCTS
-/* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
- * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
+/* The same by tile products: forward, or `backward` data from dy as x to dx as y, from `start` on, at stride
+ * 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
                        bool add, Conv2dShape s, void *scratch);
 size_t SET(conv2d_tiles_packed)(Conv2dShape s);
@@ -33,13 +33,29 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
 size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads);
 #endif
 
+/* Where the maximum of a 2x2 square stands: fast/pool.h. */
+typedef int8_t Mark;
+
+/* A gradient that pooling by 2 hands back: of maps (N,C,H/2,W/2), with their marks if they are maxima. */
+typedef struct {
+    const Word *dy;
+    const Mark *marks;
+    PoolMode mode;
+} Unpooling;
+
 /* fast/conv2d_winograd.c */
 size_t SET(winograd_scratch)(Conv2dShape s, int threads);
 void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                            void *scratch);
 void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
-void SET(winograd_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
-                                      void *scratch);
+/* The same for a fused layer, which spares it passes over x and dx. Forward also makes the maxima of x by 2
+ * and their marks, as pool_forward_marked, if pooled is not NULL. Backward does not add to dx but writes it:
+ * the sum, and what pooling hands back, if there is a dy. `packed`: scratch holds these filters for this
+ * pass, from the call before, which may have been for maps of another size. */
+void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
+                                 const float *b, bool packed, Conv2dShape s, void *scratch);
+void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
+                                       bool packed, Conv2dShape s, void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);
 
 /* fast/conv2d_winograd_backward_weights.c; its scratch is a part of winograd_scratch. */
@@ -58,11 +74,17 @@ void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch);
 /* sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the statistics, whose
- * first 2 C numbers sum and product may be. */
-void SET(channel_sums)(double *sum, double *product, const Word *a, const Word *b, Shape s, double *scratch);
+ * first 2 C numbers sum and product may be. Where it is not NULL, squares (N,C,H/2,W/2) gets the sums of a
+ * over 2x2 squares. */
+void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *a, const Word *b, Shape s,
+                       double *scratch);
 
 void SET(pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape s);
 void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, int factor, Shape s);
+/* The maxima by 2, and a mark for each. */
+void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s);
+/* Writes dx (N,C,H,W). */
+void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s);
 
 void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
 void SET(upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);

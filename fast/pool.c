@@ -4,22 +4,9 @@
  * Error: max and subsample are exact; the average of factor^2 numbers has |got - ref| <= factor^2 2^-24
  * gauge. Backward adds once to each pixel: one rounding more. In bf16 each tensor written is one more
  * rounding of 2^-8. */
-#include "isa.h"
+#include "pool.h"
 #include "operations.h"
 #include <assert.h>
-
-/* A square of pixels of one unit: the pixel at row i, column j is at[i row + j pixel]. */
-typedef struct {
-    const Word *at;
-    size_t row, pixel;
-} Square;
-
-static Square square_at(const Word *x, Shape s, int group, int y, int column, int unit, int part)
-{
-    const size_t pixel = pixel_words(s);
-    return (Square){x + row_at(s, group, y) + column * pixel + (size_t)unit * LANES + part, row_words(s),
-                    pixel};
-}
 
 /* The largest numbers of a square and where they stand: row * side + column, counted in the whole square. */
 typedef struct {
@@ -61,35 +48,19 @@ static Unit mean_of(Square square, int factor)
     return scale_unit(sum, 1.0f / ((float)factor * factor));
 }
 
-/* The four pixels of a 2x2 square, the only one that training takes. */
-typedef struct {
-    Unit a, b, c, d; /* upper left, upper right, lower left, lower right */
-} Four;
-
-INLINE Four load_four(Square q)
+INLINE Unit maximum_of_four(Square q, UnitMask *which)
 {
-    return (Four){load_unit(q.at), load_unit(q.at + q.pixel), load_unit(q.at + q.row),
-                  load_unit(q.at + q.row + q.pixel)};
-}
-
-static Unit maximum_of_four(Square q)
-{
-    const Four x = load_four(q);
-    Unit best;
-    UNROLL_UNIT
-    for (int i = 0; i < UNIT; i++) {
-        const Vec upper = choose(x.b.channel[i] > x.a.channel[i], x.b.channel[i], x.a.channel[i]);
-        const Vec lower = choose(x.d.channel[i] > x.c.channel[i], x.d.channel[i], x.c.channel[i]);
-        best.channel[i] = choose(lower > upper, lower, upper);
-    }
-    return best;
+    const Unit square[4] = {load_unit(q.at), load_unit(q.at + q.pixel), load_unit(q.at + q.row),
+                            load_unit(q.at + q.row + q.pixel)};
+    return square_maximum(square, which);
 }
 
 static Unit pooled(Square square, PoolMode mode, int factor)
 {
+    UnitMask which;
     switch (mode) {
     case POOL_MAX:
-        return factor == 2 ? maximum_of_four(square) : maximum_of(square, factor, 0, 0, factor).value;
+        return factor == 2 ? maximum_of_four(square, &which) : maximum_of(square, factor, 0, 0, factor).value;
     case POOL_AVERAGE:
         return mean_of(square, factor);
     default:
@@ -113,6 +84,24 @@ void SET(pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape 
         }
 }
 
+void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s)
+{
+    const Shape out = shape_coarser(s, 2);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int yo = 0; yo < out.h; yo++) {
+            size_t to = row_at(out, group, yo);
+            for (int xo = 0; xo < out.w; xo++)
+                for (int unit = 0; unit < units_of(s.c); unit++)
+                    for (int part = 0; part < LANES; part += VL, to += VL) {
+                        UnitMask which;
+                        store_unit(y + to, maximum_of_four(square_at(x, s, group, yo * 2, xo * 2, unit, part),
+                                                           &which));
+                        store_marks(marks + to * UNIT, which);
+                    }
+        }
+}
+
 /* Adds one gradient to its square of dx; `square` is the same square of x. */
 INLINE void spread(Word *dx, Square square, Unit gradient, PoolMode mode, int factor)
 {
@@ -133,31 +122,18 @@ INLINE void spread(Word *dx, Square square, Unit gradient, PoolMode mode, int fa
         }
 }
 
-INLINE void add_where(Word *dx, UnitMask mask, Unit gradient)
+/* The same for the 2x2 squares of training. */
+INLINE void spread_to_four(Word *dx, Square square, Unit gradient, PoolMode mode)
 {
-    store_unit(dx, add_units(load_unit(dx), keep_units(mask, gradient)));
-}
-
-/* The 2x2 maximum of training: three comparisons say which of the four it was. */
-INLINE void spread_to_maximum_of_four(Word *dx, Square q, Unit gradient)
-{
-    const Four x = load_four(q);
-    UnitMask a, b, c, d;
-    UNROLL_UNIT
-    for (int i = 0; i < UNIT; i++) {
-        const VecMask right_up = x.b.channel[i] > x.a.channel[i],
-                      right_down = x.d.channel[i] > x.c.channel[i];
-        const VecMask down = choose(right_down, x.d.channel[i], x.c.channel[i]) >
-                             choose(right_up, x.b.channel[i], x.a.channel[i]);
-        a.channel[i] = ~down & ~right_up;
-        b.channel[i] = ~down & right_up;
-        c.channel[i] = down & ~right_down;
-        d.channel[i] = down & right_down;
+    Unit share[4];
+    UnitMask which = {{{0}}};
+    if (mode == POOL_MAX)
+        maximum_of_four(square, &which);
+    pooled_shares(share, gradient, which, mode);
+    for (int p = 0; p < 4; p++) {
+        Word *at = dx + p / 2 * square.row + p % 2 * square.pixel;
+        store_unit(at, add_units(load_unit(at), share[p]));
     }
-    add_where(dx, a, gradient);
-    add_where(dx + q.pixel, b, gradient);
-    add_where(dx + q.row, c, gradient);
-    add_where(dx + q.row + q.pixel, d, gradient);
 }
 
 void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, int factor, Shape s)
@@ -171,10 +147,30 @@ void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, 
                 for (int unit = 0; unit < units_of(s.c); unit++)
                     for (int part = 0; part < LANES; part += VL, from += VL) {
                         const Square square = square_at(x, s, group, yo * factor, xo * factor, unit, part);
-                        if (mode == POOL_MAX && factor == 2)
-                            spread_to_maximum_of_four(dx + (square.at - x), square, load_unit(from));
+                        if (factor == 2)
+                            spread_to_four(dx + (square.at - x), square, load_unit(from), mode);
                         else
                             spread(dx + (square.at - x), square, load_unit(from), mode, factor);
                     }
+        }
+}
+
+void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s)
+{
+    const Shape out = shape_coarser(s, 2);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int yo = 0; yo < out.h; yo++) {
+            size_t from = row_at(out, group, yo);
+            Word *to = dx + row_at(s, group, 2 * yo);
+            for (int xo = 0; xo < out.w; xo++, to += pixel_words(s))
+                for (size_t i = 0; i < pixel_words(s); i += VL, from += VL, to += VL) {
+                    Unit share[4];
+                    unpooled_shares(share, unpooling, from);
+                    store_unit(to, share[0]);
+                    store_unit(to + pixel_words(s), share[1]);
+                    store_unit(to + row_words(s), share[2]);
+                    store_unit(to + row_words(s) + pixel_words(s), share[3]);
+                }
         }
 }

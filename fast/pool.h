@@ -1,0 +1,84 @@
+/* Pooling by 2, for fast/pool.c and for the convolutions that do it on the way. */
+#ifndef NOPOOL_FAST_POOL_H
+#define NOPOOL_FAST_POOL_H
+
+#include "operations.h"
+
+/* A square of pixels of one unit: the pixel at row i, column j is at[i row + j pixel]. */
+typedef struct {
+    const Word *at;
+    size_t row, pixel;
+} Square;
+
+INLINE Square square_at(const Word *x, Shape s, int group, int y, int column, int unit, int part)
+{
+    const size_t pixel = pixel_words(s);
+    return (Square){x + row_at(s, group, y) + column * pixel + (size_t)unit * LANES + part, row_words(s),
+                    pixel};
+}
+
+/* Marks: where the maxima of 2x2 squares stand, 0 upper left, 1 upper right, 2 lower left, 3 lower right. The
+ * marks of the word at w of pooled maps, VL images of its channels, are those from w UNIT on. */
+typedef Mark MarkVec __attribute__((vector_size(VECTOR_FLOATS), may_alias));
+
+INLINE UnitMask load_marks(const Mark *marks)
+{
+    UnitMask which;
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++)
+        which.channel[i] = __builtin_convertvector(*(const MarkVec *)(marks + i * VL), VecMask);
+    return which;
+}
+
+INLINE void store_marks(Mark *marks, UnitMask which)
+{
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++)
+        *(MarkVec *)(marks + i * VL) = __builtin_convertvector(which.channel[i], MarkVec);
+}
+
+/* The largest number of a 2x2 square, the only one that training takes, by three comparisons; and which it
+ * is: the first one, in case of a tie. */
+INLINE Unit square_maximum(const Unit pixel[4], UnitMask *which)
+{
+    Unit best;
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++) {
+        const Vec a = pixel[0].channel[i], b = pixel[1].channel[i], c = pixel[2].channel[i],
+                  d = pixel[3].channel[i];
+        const VecMask right_up = b > a, right_down = d > c;
+        const Vec upper = choose(right_up, b, a), lower = choose(right_down, d, c);
+        const VecMask down = lower > upper;
+        best.channel[i] = choose(down, lower, upper);
+        which->channel[i] = (down & (2 - right_down)) | (~down & -right_up);
+    }
+    return best;
+}
+
+/* What pooling by 2 hands to the four pixels of a square whose maximum is `which`. */
+INLINE void pooled_shares(Unit share[4], Unit gradient, UnitMask which, PoolMode mode)
+{
+    const Unit zero = {{{0}}}, quarter = scale_unit(gradient, 0.25f);
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; p++) {
+        UnitMask here;
+        UNROLL_UNIT
+        for (int i = 0; i < UNIT; i++)
+            here.channel[i] = which.channel[i] == p;
+        share[p] = mode == POOL_MAX       ? keep_units(here, gradient)
+                   : mode == POOL_AVERAGE ? quarter
+                   : p == 0               ? gradient
+                                          : zero;
+    }
+}
+
+/* The same of word `at` of its maps. */
+INLINE void unpooled_shares(Unit share[4], const Unpooling *unpooling, size_t at)
+{
+    const UnitMask none = {{{0}}};
+    pooled_shares(share, load_unit(unpooling->dy + at),
+                  unpooling->mode == POOL_MAX ? load_marks(unpooling->marks + at * UNIT) : none,
+                  unpooling->mode);
+}
+
+#endif
