@@ -5,8 +5,8 @@
  *
  *     y = A^T [ sum over c of (G g G^T) . (B^T d B) ] A,       . position by position, of 36.
  *
- * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter,
- * transform_output and, in fast/winograd.h, transform_input. With a = 5/8, b = 3/2 the error is twice that of
+ * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter
+ * and, in the headers, transform_input and transform_output. With a = 5/8, b = 3/2 the error is twice that of
  * the direct sum (root mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few
  * additions less.
  *
@@ -18,7 +18,7 @@
  * more apart, where no hardware prefetcher follows, and many at once would wait for each other.
  *
  * A multi-resolution layer pools the x of its convolution, and adds what pooling hands back to the dx of it.
- * Both are done here, in registers, where x and dx pass anyway.
+ * Maxima are taken here, and any mode's gradient added, in registers, where x and dx pass anyway.
  *
  * Limit: 36 C K multiply-adds a tile where the direct sum has 144, so 4 times the peak in operations of the
  * direct sum. Transforms add 144 instructions a tile and channel and 120 a tile and filter, 11% at 64
@@ -261,6 +261,7 @@ static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
 void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
                                  const float *b, bool packed, Conv2dShape s, void *scratch)
 {
+    assert(s.side == 3 && s.stride == 1);
     convolve((Winograd){.x = x,
                         .y = y,
                         .bias = b,
@@ -286,6 +287,7 @@ void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *
 void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
                                        bool packed, Conv2dShape s, void *scratch)
 {
+    assert(s.side == 3 && s.stride == 1);
     convolve((Winograd){.x = dy,
                         .y = dx,
                         .in = conv2d_output(s),

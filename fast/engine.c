@@ -1,7 +1,6 @@
 /* The engine of this kernel set: tensors in lanes, vectors, scratch, the head and the optimizers. The layer
  * is in fast/layer.c. */
 #include "layer.h"
-#include "operations.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

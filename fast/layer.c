@@ -1,13 +1,14 @@
 /* The multi-resolution layer of the engine: forward. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
- *     1. pooled[r]     from level to level, by 2, on the way of 2           fast/pool.[ch]
+ *     1. pooled[r]     from level to level, by 2; maxima on the way of 2, where that is Winograd's
  *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
  *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/multires.c
  *
- * Bytes, in maps read or written for one level: the convolution reads x and writes z, and the quarter that
- * the next level starts from; the statistics read z, the mix reads z and writes y: 5 and a quarter. Fused as
- * far as the sums over the batch allow, with the statistics in the convolution and the normalisation in the
- * next one, it would be 2. Backward (fast/layer_backward.c) it is 10 and a half and would be 5. */
+ * Bytes, in maps read or written for one level: the convolution reads x and writes z and the next level's x
+ * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the statistics read z, the mix reads z and writes y: 5
+ * and a third; pooling in a pass of its own reads x once more. Fused as far as the sums over the batch allow,
+ * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
+ * (fast/layer_backward.c) it is 10 and a half and would be 5. */
 #include "layer.h"
 #include <assert.h>
 #include <math.h>
@@ -85,6 +86,7 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     while (!kept(layer, layer->finest))
         layer->finest++;
     layer->stored = spec->up == UPSAMPLE_NEAREST ? layer->finest : 0;
+    assert(spec->height % (1 << layer->top) == 0 && spec->width % (1 << layer->top) == 0);
     for (int r = 0; r <= layer->top; r++) {
         if (r > 0)
             layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
@@ -223,7 +225,7 @@ static void convolve(Layer *layer, Done *done, int n, int r)
         done->packed = true;
     } else {
         SET(conv2d_forward)(layer->activation[r], x, w, b, true, block, scratch);
-        *done = (Done){false, false};
+        done->packed = false;
     }
 }
 

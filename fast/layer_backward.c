@@ -4,12 +4,13 @@
  *                      the sums over the batch that 3 starts from, which also give the gradient of alpha
  *     3. dconv[r]      batch norm and ReLU in one pass, in the place of dsum[r]
  *     2. dw, dpooled[r]
- *     1. dx            from the coarsest level up, on the way of 2
+ *     1. dx            from the coarsest level up, on the way of 2, where that is Winograd's
  *
  * Bytes, in maps read or written for one level: the sums read dsum and z, the next pass reads them again and
  * writes dconv, the gradients of filters and bias read dconv twice and x, that of the input reads dconv and
- * writes dx, 10 in all, and a quarter each for the next level's dsum and for its dx. The sums must be known
- * before the second pass; with them in the pass that writes dsum, and all else in one, it would be 5. */
+ * writes dx, 10 in all, and a quarter each for the next level's dsum and for its dx. (A direct convolution
+ * adds to what pooling has written: 2 more.) The sums must be known before the second pass; with them in the
+ * pass that writes dsum, and all else in one, it would be 5. */
 #include "layer.h"
 #include <assert.h>
 #include <math.h>

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 /* Pages of 2 MiB for what is larger than a few of them, where the system has them on request. A pixel of 64
- * channels is a page of 4 KiB, and a tile of pixels more pages than the first table of addresses holds:
- * measured, steps are 2 to 3% faster. Advice only. */
+ * floats by 16 images is a page of 4 KiB, and a tile of pixels more pages than the first table of addresses
+ * holds: measured, steps are 2 to 3% faster. Advice only. */
 enum { HUGE_PAGE = 1 << 21, LARGE = 4 * HUGE_PAGE };
 
 static void *allocate(size_t bytes)

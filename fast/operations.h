@@ -23,8 +23,8 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
                                   void *scratch);
 
 #ifdef TILE_PRODUCTS
-/* The same by tile products: forward, or `backward` data from dy as x to dx as y, from `start` on, at stride
- * 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
+/* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
+ * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
                        bool add, Conv2dShape s, void *scratch);
 size_t SET(conv2d_tiles_packed)(Conv2dShape s);
@@ -73,9 +73,9 @@ void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const flo
 void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch);
-/* sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the statistics, whose
- * first 2 C numbers sum and product may be. Where it is not NULL, squares (N,C,H/2,W/2) gets the sums of a
- * over 2x2 squares. */
+/* fast/channel_sums.c: sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the
+ * statistics, whose first 2 C numbers sum and product may be. Where it is not NULL, squares (N,C,H/2,W/2)
+ * gets the sums of a over 2x2 squares. */
 void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *a, const Word *b, Shape s,
                        double *scratch);
 

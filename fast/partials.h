@@ -1,9 +1,10 @@
-/* What the two ways of backward weights share: the two operands of their outer products, how threads divide
- * the sums, and the partial sums of the batch. */
+/* What the ways of backward weights share: the two operands of their outer products, and the partial sums of
+ * the batch. */
 #ifndef NOPOOL_FAST_PARTIALS_H
 #define NOPOOL_FAST_PARTIALS_H
 
 #include "isa.h"
+#include "parts.h"
 
 /* dw[k][c][tap] is a sum over images of dy[k] times x[c]. Of the two operands `wide` is transposed, so that
  * its channels become lanes, and `narrow` broadcast. */
@@ -41,26 +42,6 @@ INLINE size_t partials_floats(const Products *p, int count)
 INLINE size_t bias_floats(Conv2dShape s)
 {
     return ((size_t)lanes_groups(s.n) * s.k + LANES - 1) / LANES * LANES;
-}
-
-/* Where threads do not divide the partials evenly, each is split into parts, by channels of the narrow
- * operand: the order of every sum stays the same. */
-INLINE int parts_of(int partials, int threads)
-{
-    int divisor = threads;
-    for (int rest = partials; rest != 0;) {
-        const int next = divisor % rest;
-        divisor = rest;
-        rest = next;
-    }
-    return threads / divisor;
-}
-
-/* The first channel of a part; parts are whole numbers of `step` channels, but for the last. */
-INLINE int part_from(int channels, int step, int part, int parts)
-{
-    const int from = (channels + step - 1) / step * part / parts * step;
-    return from < channels ? from : channels;
 }
 
 /* The bias gradient of one group to its place in [group][k]: the sum of dy (shape s) over its images and

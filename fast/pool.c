@@ -1,11 +1,12 @@
 /* Pooling by a power of two. Twin of ref/pool.c. Bound by bytes: the engine pools by 2 from level to level,
- * which reads one tensor and writes a quarter.
+ * which reads one tensor and writes a quarter, and a mark for each maximum (fast/pool.h). By the marks what
+ * pooling hands back is written to a level that has no other gradient (unpool); elsewhere Winograd's scatter
+ * adds it (fast/winograd_tiles.h), which also pools on its way where it can.
  *
  * Error: max and subsample are exact; the average of factor^2 numbers has |got - ref| <= factor^2 2^-24
  * gauge. Backward adds once to each pixel: one rounding more. In bf16 each tensor written is one more
  * rounding of 2^-8. */
 #include "pool.h"
-#include "operations.h"
 #include <assert.h>
 
 /* The largest numbers of a square and where they stand: row * side + column, counted in the whole square. */
@@ -48,6 +49,7 @@ static Unit mean_of(Square square, int factor)
     return scale_unit(sum, 1.0f / ((float)factor * factor));
 }
 
+/* The same of a 2x2 square. */
 INLINE Unit maximum_of_four(Square q, UnitMask *which)
 {
     const Unit square[4] = {load_unit(q.at), load_unit(q.at + q.pixel), load_unit(q.at + q.row),
@@ -68,25 +70,11 @@ static Unit pooled(Square square, PoolMode mode, int factor)
     }
 }
 
-void SET(pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape s)
+/* With marks, the maxima of 2x2 squares. */
+static void pool(Word *y, Mark *marks, const Word *x, PoolMode mode, int factor, Shape s)
 {
     assert(factor > 0 && (factor & (factor - 1)) == 0 && s.h % factor == 0 && s.w % factor == 0);
     const Shape out = shape_coarser(s, factor);
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int yo = 0; yo < out.h; yo++) {
-            Word *to = y + row_at(out, group, yo);
-            for (int xo = 0; xo < out.w; xo++)
-                for (int unit = 0; unit < units_of(s.c); unit++)
-                    for (int part = 0; part < LANES; part += VL, to += VL)
-                        store_unit(to, pooled(square_at(x, s, group, yo * factor, xo * factor, unit, part),
-                                              mode, factor));
-        }
-}
-
-void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s)
-{
-    const Shape out = shape_coarser(s, 2);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
         for (int yo = 0; yo < out.h; yo++) {
@@ -94,12 +82,24 @@ void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s)
             for (int xo = 0; xo < out.w; xo++)
                 for (int unit = 0; unit < units_of(s.c); unit++)
                     for (int part = 0; part < LANES; part += VL, to += VL) {
+                        const Square square = square_at(x, s, group, yo * factor, xo * factor, unit, part);
                         UnitMask which;
-                        store_unit(y + to, maximum_of_four(square_at(x, s, group, yo * 2, xo * 2, unit, part),
-                                                           &which));
-                        store_marks(marks + to * UNIT, which);
+                        store_unit(y + to,
+                                   marks ? maximum_of_four(square, &which) : pooled(square, mode, factor));
+                        if (marks)
+                            store_marks(marks + to * UNIT, which);
                     }
         }
+}
+
+void SET(pool_forward)(Word *y, const Word *x, PoolMode mode, int factor, Shape s)
+{
+    pool(y, NULL, x, mode, factor, s);
+}
+
+void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s)
+{
+    pool(y, marks, x, POOL_MAX, 2, s);
 }
 
 /* Adds one gradient to its square of dx; `square` is the same square of x. */
@@ -147,7 +147,7 @@ void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, 
                 for (int unit = 0; unit < units_of(s.c); unit++)
                     for (int part = 0; part < LANES; part += VL, from += VL) {
                         const Square square = square_at(x, s, group, yo * factor, xo * factor, unit, part);
-                        if (factor == 2)
+                        if (factor == 2 && mode != POOL_SUBSAMPLE)
                             spread_to_four(dx + (square.at - x), square, load_unit(from), mode);
                         else
                             spread(dx + (square.at - x), square, load_unit(from), mode, factor);
@@ -157,6 +157,7 @@ void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, 
 
 void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s)
 {
+    assert(s.h % 2 == 0 && s.w % 2 == 0);
     const Shape out = shape_coarser(s, 2);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)

@@ -37,20 +37,21 @@ INLINE void store_marks(Mark *marks, UnitMask which)
         *(MarkVec *)(marks + i * VL) = __builtin_convertvector(which.channel[i], MarkVec);
 }
 
-/* The largest number of a 2x2 square, the only one that training takes, by three comparisons; and which it
- * is: the first one, in case of a tie. */
+/* The largest number of a 2x2 square, the only one that training takes, by three comparisons in ref's order;
+ * and which it is: the first one, in case of a tie. */
 INLINE Unit square_maximum(const Unit pixel[4], UnitMask *which)
 {
-    Unit best;
+    Unit best = pixel[0];
     UNROLL_UNIT
     for (int i = 0; i < UNIT; i++) {
-        const Vec a = pixel[0].channel[i], b = pixel[1].channel[i], c = pixel[2].channel[i],
-                  d = pixel[3].channel[i];
-        const VecMask right_up = b > a, right_down = d > c;
-        const Vec upper = choose(right_up, b, a), lower = choose(right_down, d, c);
-        const VecMask down = lower > upper;
-        best.channel[i] = choose(down, lower, upper);
-        which->channel[i] = (down & (2 - right_down)) | (~down & -right_up);
+        VecMask at = {0};
+#pragma GCC unroll 4
+        for (int p = 1; p < 4; p++) {
+            const VecMask better = pixel[p].channel[i] > best.channel[i];
+            best.channel[i] = choose(better, pixel[p].channel[i], best.channel[i]);
+            at = (better & p) | (~better & at);
+        }
+        which->channel[i] = at;
     }
     return best;
 }

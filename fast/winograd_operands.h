@@ -7,8 +7,7 @@
 #include "transpose.h"
 #include "winograd.h"
 
-enum { TILES = 3, ROW = TILES * LANES }; /* tiles of one block in the cache */
-enum { SQUARE = LANES * VL };            /* floats of a transposed pixel */
+enum { SQUARE = LANES * VL }; /* floats of a transposed pixel */
 
 /* The pixels of one tile of an operand: 6x6 of x, 4x4 of dy. */
 typedef struct {

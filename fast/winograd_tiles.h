@@ -7,8 +7,7 @@
 #include "pool.h"
 #include "winograd.h"
 
-enum { TILES = 3, BLOCK = 8 }; /* tiles and filters of one block of products in the cache */
-enum { ROW = TILES * LANES, SQUARES = PIXELS / 4 };
+enum { BLOCK = 8, SQUARES = PIXELS / 4 }; /* filters of one block of products; squares of a tile */
 
 /* What all tiles of one call share. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
@@ -26,8 +25,10 @@ typedef struct {
     float *buffers;    /* one a thread */
 } Winograd;
 
-/* Where a tile reads and writes: the pixels' channels. Where sums start from the gradient of pooled maps, its
- * pixel for each of the tile's 2x2 squares; NULL beyond the map. */
+/* Where a tile reads and writes: the pixels' channels, and of maps pooled from x, or of the gradient of maps
+ * pooled from what becomes y, the pixel of each of the tile's 2x2 squares; NULL beyond the map, or without
+ * them.
+ */
 typedef struct {
     const Word *in[POSITIONS];
     Word *out[PIXELS];

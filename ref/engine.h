@@ -108,7 +108,7 @@ static inline size_t head_filters_count(const HeadSpec *s)
 }
 
 /* The stages of a layer that a test can look at: after a forward pass, or after a backward pass of the same
- * layer with nothing in between (they may stand in shared scratch). Shapes as in ref/multires.h. */
+ * layer with nothing in between (they may stand in shared scratch, or in dy). Shapes as in ref/multires.h. */
 typedef enum { STAGE_POOLED, STAGE_ACTIVATION, STAGE_MEAN, STAGE_VARIANCE, STAGE_DPOOLED, STAGE_DCONV } Stage;
 
 typedef struct Engine {

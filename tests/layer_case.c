@@ -23,6 +23,9 @@ const LayerRow layer_table[] = {
     {SPEC(12, 10, 8, 12, 2, 3, POOL_AVERAGE, UPSAMPLE_NEAREST, false, true, false), 19},
     {SPEC(24, 26, 16, 16, 4, 13, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 18},
     {SPEC(25, 24, 16, 16, 4, 11, POOL_SUBSAMPLE, UPSAMPLE_NEAREST, true, true, false), 16},
+    {SPEC(25, 26, 16, 16, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 16},
+    {SPEC(12, 10, 8, 8, 2, 3, POOL_MAX, UPSAMPLE_BILINEAR, true, false, false), 16},
+    {SPEC(3, 66, 4, 4, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, true, false), 33},
     {SPEC(8, 10, 2, 2, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 21},
 };
 const int layer_rows = sizeof layer_table / sizeof *layer_table;

@@ -203,6 +203,36 @@ START_TEST(test_pool_matches_ref)
 }
 END_TEST
 
+/* Every 2x2 square of these numbers, an image each: ties, both zeros and NaN, in forward and in backward. */
+START_TEST(test_pool_takes_the_maximum_that_ref_takes)
+{
+    static const double numbers[] = {-0.0, 0.0, 1, 2, NAN};
+    const Kernels *kernels = use_version(_i);
+    const Shape s = {5 * 5 * 5 * 5, 1, 2, 2}, out = shape_coarser(s, 2);
+    const size_t count = shape_count(s), pooled = shape_count(out);
+    if (!kernels)
+        return;
+    double *x = doubles(count), *y = doubles(pooled), *dx = zeros(count), *dy = doubles(pooled);
+    for (int i = 0; i < s.n; i++) {
+        dy[i] = 1;
+        for (int p = 0, rest = i; p < 4; p++, rest /= 5)
+            x[4 * i + p] = numbers[rest % 5];
+    }
+    float *got_y = lanes(out), *got_x = to_lanes(zeros(count), s, 0), *lanes_x = to_lanes(x, s, NAN);
+    ref_pool_forward(y, x, POOL_MAX, 2, s);
+    ref_pool_backward(dx, dy, x, POOL_MAX, 2, s);
+    kernels->pool_forward(got_y, lanes_x, POOL_MAX, 2, s);
+    kernels->pool_backward(got_x, to_lanes(dy, out, NAN), lanes_x, POOL_MAX, 2, s);
+    const float *plain = from_lanes(got_y, out);
+    for (int i = 0; i < s.n; i++) {
+        const bool same =
+            isnan(y[i]) ? isnan(plain[i]) : plain[i] == y[i] && !signbit(plain[i]) == !signbit(y[i]);
+        ck_assert_msg(same, "square %d: %g, not %g", i, plain[i], y[i]);
+    }
+    CK_WITHIN(compare_exact_float(from_lanes(got_x, s), dx, count), 0, "dx");
+}
+END_TEST
+
 START_TEST(test_upsample_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, ROWS);
@@ -266,6 +296,7 @@ Suite *fast_maps_suite(void)
     tcase_add_loop_test(tcase, test_batchnorm_forward_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_batchnorm_backward_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_pool_matches_ref, 0, VERSIONS * ROWS);
+    tcase_add_loop_test(tcase, test_pool_takes_the_maximum_that_ref_takes, 0, VERSIONS);
     tcase_add_loop_test(tcase, test_upsample_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_global_average_matches_ref, 0, VERSIONS * ROWS);
     suite_add_tcase(suite, tcase);

@@ -68,6 +68,7 @@ static void read_memory(void *context)
         const unsigned long *words = (const unsigned long *)(work->memory + (size_t)block * 4096);
         unsigned long sum[8] = {0};
         for (int i = 0; i < 512; i += 8)
+#pragma GCC unroll 8
             for (int j = 0; j < 8; j++)
                 sum[j] += words[i + j];
         __asm__ volatile("" : : "m"(sum));

@@ -114,8 +114,9 @@ void bench_batch(const Kernels *kernels, int threads)
     free(a.tensor);
 }
 
-/* Pooling of the input and of its gradient, and upsampling of the gradient, from one level to the next.
- * (Forward, upsampling is part of the pass that normalises and mixes.) */
+/* Pooling of the input and of its gradient, and upsampling of the gradient, from one level to the next, as
+ * passes of their own: an upper bound, since the engine does most of it on the way of other passes. (Forward,
+ * upsampling is part of the pass that normalises and mixes.) */
 typedef struct {
     const Kernels *kernels;
     Word *fine, *dfine, *coarse;
