@@ -36,14 +36,20 @@ static void cpu_name(char *name, size_t size)
         fclose(in);
 }
 
+/* The present time, in UTC. */
+static void present(char *date, size_t size)
+{
+    const time_t now = time(NULL);
+    struct tm parts;
+    strftime(date, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+}
+
 bool provenance_write(const char *folder, const Engine *engine, const Dataset *data, Error *error)
 {
     char cpu[256], date[64];
-    const time_t now = time(NULL);
-    struct tm parts;
     Text text = {0};
     cpu_name(cpu, sizeof cpu);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+    present(date, sizeof date);
     text_add(&text, "commit\t%s\n", NOPOOL_COMMIT);
     text_add(&text, "compiler\t%s\n", __VERSION__);
     text_add(&text, "flags\t%s\n", NOPOOL_FLAGS);
@@ -55,6 +61,21 @@ bool provenance_write(const char *folder, const Engine *engine, const Dataset *d
     text_add(&text, "data_sha256\t%s\n", data->sha256);
     text_add(&text, "started\t%s\n", date);
     const bool ok = text_write(&text, folder, "provenance.tsv", error);
+    text_free(&text);
+    return ok;
+}
+
+bool provenance_continue(const char *folder, const Engine *engine, int epoch, Error *error)
+{
+    char date[64];
+    Text text = {0};
+    present(date, sizeof date);
+    bool ok = text_read_epochs(&text, folder, "provenance.tsv", epoch, error);
+    if (ok) {
+        text_add(&text, "continued\t%d %s %s %s %d\n", epoch, date, NOPOOL_COMMIT, engine->instruction_set,
+                 omp_get_max_threads());
+        ok = text_write(&text, folder, "provenance.tsv", error);
+    }
     text_free(&text);
     return ok;
 }

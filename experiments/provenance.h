@@ -8,6 +8,9 @@
 /* Writes folder/provenance.tsv, "name <tab> value" a line. */
 bool provenance_write(const char *folder, const Engine *engine, const Dataset *data, Error *error);
 
+/* Adds what goes on after `epoch` epochs: "continued <tab> epoch date commit instruction_set threads". */
+bool provenance_continue(const char *folder, const Engine *engine, int epoch, Error *error);
+
 /* The commit this program was built from; "-dirty" behind it if the tree differed. */
 const char *provenance_commit(void);
 

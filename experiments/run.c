@@ -252,7 +252,8 @@ static bool continue_run(Run *run, Error *error)
     run->plan.network = spec;
     return text_read_epochs(&run->log, run->folder, "log.tsv", run->epoch, error) &&
            text_read_epochs(&run->alpha, run->folder, "alpha.tsv", run->epoch, error) &&
-           text_read_epochs(&run->timing, run->folder, "timing.tsv", run->epoch, error);
+           text_read_epochs(&run->timing, run->folder, "timing.tsv", run->epoch, error) &&
+           provenance_continue(run->folder, run->plan.engine, run->epoch, error);
 }
 
 /* Checks the folder's config.tsv, or makes the folder with it. */

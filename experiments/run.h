@@ -3,7 +3,7 @@
  *   config.tsv                     every option, resolved, and what else decides the bits
  *   log.tsv, alpha.tsv             an epoch a line; the grid alpha (L,R), an epoch a block
  *   result.tsv                     final figures and cost: its presence says that the run is finished
- *   timing.tsv, provenance.tsv     seconds; commit, compiler, CPU, data
+ *   timing.tsv, provenance.tsv     seconds; commit, compiler, CPU, data, of each part of a continued run
  *   checkpoint.h5                  from which the run continues
  *
  * An epoch's texts are written before its checkpoint; whoever continues cuts them back to the checkpoint. */

@@ -65,9 +65,24 @@ static bool read_result(RunRecord *record, const char *folder, Error *error)
     return ok;
 }
 
+/* A run that another commit, or another instruction set, continued is of both. */
+static void read_continued(RunRecord *record, char *set, size_t size, const char *table)
+{
+    for (const char *line = strstr(table, "\ncontinued\t"); line; line = strstr(line + 1, "\ncontinued\t")) {
+        char commit[64], other[32];
+        if (sscanf(line, "\ncontinued %*d %*s %63s %31s", commit, other) != 2)
+            continue;
+        const size_t used = strlen(record->commit), set_used = strlen(set);
+        if (!strstr(record->commit, commit))
+            snprintf(record->commit + used, sizeof record->commit - used, " and %s", commit);
+        if (!strstr(set, other))
+            snprintf(set + set_used, size - set_used, " and %s", other);
+    }
+}
+
 static bool read_provenance(RunRecord *record, const char *folder, Error *error)
 {
-    char *table, kernels[32] = "?", set[32] = "?";
+    char *table, kernels[32] = "?", set[64] = "?";
     if (!read_table(&table, folder, "provenance.tsv", error))
         return false;
     snprintf(record->data, sizeof record->data, "?");
@@ -77,7 +92,8 @@ static bool read_provenance(RunRecord *record, const char *folder, Error *error)
     result_value(record->commit, sizeof record->commit, table, "commit");
     result_value(kernels, sizeof kernels, table, "kernels");
     result_value(set, sizeof set, table, "instruction_set");
-    snprintf(record->kernels, sizeof record->kernels, "%.30s (%.30s)", kernels, set);
+    read_continued(record, set, sizeof set, table);
+    snprintf(record->kernels, sizeof record->kernels, "%.16s (%.44s)", kernels, set);
     free(table);
     return true;
 }

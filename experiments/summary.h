@@ -15,7 +15,7 @@ typedef struct {
     double macs, seconds;
     int test_images, epochs, total_epochs;
     unsigned kept[MAX_LAYERS];
-    char data[64], data_sha256[65], kernels[64], commit[128];
+    char data[64], data_sha256[65], kernels[64], commit[160];
 } RunRecord;
 
 bool run_record_read(RunRecord *record, const char *folder, Error *error);

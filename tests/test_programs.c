@@ -214,6 +214,26 @@ START_TEST(test_table_prints_runs_beside_the_paper)
     ck_assert_ptr_nonnull(tsv);
     ck_assert_ptr_nonnull(strstr(tsv, "\nours\tOur Model\t92.5\t"));
     free(tsv);
+    ck_assert_ptr_null(strstr(program_output, "another commit"));
+}
+END_TEST
+
+/* The commits and instruction sets of a continued run are all named. */
+START_TEST(test_table_tells_who_continued_a_run)
+{
+    char text[4096];
+    ck_assert_int_eq(train(""), 0);
+    char *provenance = program_file("run/provenance.tsv");
+    snprintf(text, sizeof text, "%scontinued\t1 2026-01-01T00:00:00Z 0123abc plain 2\n", provenance);
+    free(provenance);
+    write_text("run/provenance.tsv", text);
+    write_text("expected.tsv", "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\n");
+    ck_assert_msg(
+        program_run("table --title=T --budget=b --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                    program_folder, program_folder, program_folder) == 0,
+        "%s", program_output);
+    ck_assert_ptr_nonnull(strstr(program_output, " and 0123abc\n"));
+    ck_assert_ptr_nonnull(strstr(program_output, "another commit"));
 }
 END_TEST
 
@@ -257,6 +277,7 @@ Suite *programs_suite(void)
     tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
     tcase_add_test(tcase, test_evaluate_refuses);
     tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
+    tcase_add_test(tcase, test_table_tells_who_continued_a_run);
     tcase_add_test(tcase, test_table_refuses);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -111,6 +111,9 @@ START_TEST(test_training_continues_after_kills)
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     ck_assert_int_gt(kills, 0);
     expect_same("whole", "killed");
+    char *provenance = program_file("killed/provenance.tsv");
+    ck_assert_ptr_nonnull(strstr(provenance, "\ncontinued\t"));
+    free(provenance);
 }
 END_TEST
 
