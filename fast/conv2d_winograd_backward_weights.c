@@ -15,10 +15,10 @@
  * the order of memory, 5 bytes a cycle. Meanwhile the pixels of the next 3 tiles are fetched; without that
  * the pass takes a fifth more.
  *
- * A partial gradient is the sum of a group of 16 images, or, of small maps, of so many that they make 12
- * tiles, for G^T and the partial's way through memory take time too. Which groups, the shape alone says. A
- * thread that takes a part of a partial takes it by channels of the broadcast operand: it transforms all of
- * the transposed one, but no sum changes.
+ * A partial gradient is the sum of half a group of 16 images, of small maps of so many groups that they make
+ * 12 tiles, for G^T and the partial's way through memory take time too. Which, the shape alone says. A thread
+ * that takes a part of a partial takes it by channels of the broadcast operand: it transforms all of the
+ * transposed one, but no sum changes.
  *
  * Limit: 36 C K multiply-adds a tile, a quarter of the direct sum's, so 4 times the peak in operations of the
  * direct sum. Transforms add 144 instructions a tile, 16 images and channel of x and 100 of dy, the
@@ -29,8 +29,8 @@
  * 9%.
  *
  * Error: x is rounded up to 4 times in each direction, dy up to 3 times, the products and their sums n times,
- * n = N tiles, the sum of partials and the start once a group of 16 images at most, G^T, whose entries are
- * rounded, up to 5 times in each direction:
+ * n = N tiles, the sum of partials and the start less often than those that they spare, G^T, whose entries
+ * are rounded, up to 5 times in each direction:
  *
  *     |got - ref| <= (n + G + 24) 2^-24 gauge,
  *     gauge = |G^T| [ sum over images and tiles of (|A| |dy| |A^T|) . (|B^T| |d| |B|) ] |G| + |dw|,
@@ -66,11 +66,12 @@ bool SET(winograd_weights_pays)(Conv2dShape s)
     return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && covered <= s.h * s.w + excess;
 }
 
-/* Groups of small maps are taken together, so that a partial is a sum over enough tiles. */
+/* Groups of small maps are taken together, so that a partial is a sum over enough tiles; those of large maps
+ * are halved, so that threads divide a few groups evenly. */
 static int partial_count(Conv2dShape s)
 {
-    const int tiles = tiles_over(s.h) * tiles_over(s.w), together = (LEAST + tiles - 1) / tiles;
-    return (lanes_groups(s.n) + together - 1) / together;
+    const int map = tiles_over(s.h) * tiles_over(s.w), together = (LEAST + map - 1) / map;
+    return map >= 4 * LEAST ? 2 * lanes_groups(s.n) : (lanes_groups(s.n) + together - 1) / together;
 }
 
 /* The line more keeps the 36 positions of one channel out of the same set of the cache. */
@@ -260,19 +261,18 @@ static void scatter(const Products *p, float *partial, const float *sums, int fr
     }
 }
 
-/* The groups and narrow channels of one partial gradient, or of a part of it. */
+/* The tiles, numbered over all groups, and narrow channels of one partial gradient, or of a part of it. */
 typedef struct {
-    int first_group, last_group, from, to;
+    int first, end, from, to;
 } Part;
 
-/* The block of tiles from number `first` on, of all tiles of a part. */
+/* The block of tiles from number `first` on. */
 static void locate(Block *block, const Products *p, const Buffers *b, const Part *part, int first)
 {
-    const int map = tiles_over(p->wide_shape.h) * tiles_over(p->wide_shape.w);
-    const int left = (part->last_group - part->first_group) * map - first;
+    const int map = tiles_over(p->wide_shape.h) * tiles_over(p->wide_shape.w), left = part->end - first;
     block->tiles = left < TILES ? left : TILES;
     for (int i = 0; i < block->tiles; i++) {
-        const int group = part->first_group + (first + i) / map, number = (first + i) % map;
+        const int group = (first + i) / map, number = (first + i) % map;
         block->images[i] = lanes_used(p->n, group);
         block->wide[i] = tile_at(p->wide, p->wide_shape, p->wide_is_x, group, number, b->zeros);
         block->narrow[i] = tile_at(p->narrow, p->narrow_shape, !p->wide_is_x, group, number, b->zeros);
@@ -301,8 +301,8 @@ static void partial_gradient(const Products *p, float *partial, const Buffers *b
     o.wide_lines = (units_of(p->wide_shape.c) + LANES - 1) / LANES * LANES;
     o.narrow_from = part->from / UNIT;
     o.narrow_lines = units_of(part->to) - o.narrow_from;
-    locate(block, p, b, part, 0);
-    for (int first = 0; block->tiles > 0; first += TILES, o.start = false) {
+    locate(block, p, b, part, part->first);
+    for (int first = part->first; block->tiles > 0; first += TILES, o.start = false) {
         locate(next, p, b, part, first + TILES);
         gather(p, b, block, part);
         o.block = block;
@@ -319,7 +319,7 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
 {
     assert(s.side == 3 && s.stride == 1);
     const Products p = products(dy, x, s);
-    const int groups = lanes_groups(s.n), count = partial_count(s);
+    const int groups = lanes_groups(s.n), map = tiles_over(s.h) * tiles_over(s.w), count = partial_count(s);
     const int channels = p.narrow_shape.c, threads = omp_get_max_threads(), parts = parts_of(count, threads);
     float *partials = scratch, *bias = partials + partials_floats(&p, count);
     float *zeros = bias + bias_floats(s), *buffers = zeros + zeros_floats(&p);
@@ -329,11 +329,12 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
         for (int part = 0; part < parts; part++) {
             const Buffers b =
                 buffers_of(&p, buffers + omp_get_thread_num() * thread_floats(&p), (const Word *)zeros);
-            const int first = groups * i / count, last = groups * (i + 1) / count;
-            const Part these = {first, last, part_from(channels, ROWS, part, parts),
+            const int first = (int)((long)groups * map * i / count),
+                      end = (int)((long)groups * map * (i + 1) / count);
+            const Part these = {first, end, part_from(channels, ROWS, part, parts),
                                 part_from(channels, ROWS, part + 1, parts)};
             partial_gradient(&p, partials + i * partial_floats(&p), &b, &these);
-            for (int group = first; db && part == 0 && group < last; group++)
+            for (int group = (first + map - 1) / map; db && part == 0 && group * map < end; group++)
                 SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
     SET(add_partials)(dw, partials, count, &p);
