@@ -65,6 +65,16 @@ static bool read_result(RunRecord *record, const char *folder, Error *error)
     return ok;
 }
 
+/* Adds a name to "one and another" that is not there yet. */
+static void add_name(char *names, size_t size, const char *name)
+{
+    const size_t used = strlen(names), length = strlen(name);
+    for (const char *at = strstr(names, name); at; at = strstr(at + 1, name))
+        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return;
+    snprintf(names + used, size - used, " and %s", name);
+}
+
 /* A run that another commit, or another instruction set, continued is of both. */
 static void read_continued(RunRecord *record, char *set, size_t size, const char *table)
 {
@@ -72,11 +82,8 @@ static void read_continued(RunRecord *record, char *set, size_t size, const char
         char commit[64], other[32];
         if (sscanf(line, "\ncontinued %*d %*s %63s %31s", commit, other) != 2)
             continue;
-        const size_t used = strlen(record->commit), set_used = strlen(set);
-        if (!strstr(record->commit, commit))
-            snprintf(record->commit + used, sizeof record->commit - used, " and %s", commit);
-        if (!strstr(set, other))
-            snprintf(set + set_used, size - set_used, " and %s", other);
+        add_name(record->commit, sizeof record->commit, commit);
+        add_name(set, size, other);
     }
 }
 

@@ -7,10 +7,10 @@
  *
  * Bound by bytes: it reads two tensors, or one if a is b. Memory is read fastest straight on, and a pixel has
  * more channels than sums fit in registers: so the sums of CHANNELS channels stay in the first cache, and
- * those of a few units are brought into registers for RUN pixels at a time. At 64 channels and 32x32 that
- * reads 39 GB/s where memory gives 44; a few units of all pixels at a time, 256 bytes of each, read 22. The
- * sums of 2x2 squares of a, which the layer needs of dy, cost a quarter of a tensor to write here, and a pass
- * over dy anywhere else. */
+ * those of a few units are brought into registers for RUN pixels at a time. Two tensors of 192 images, 64
+ * channels, 32x32 take 2.6 ms (2 threads, Zen 4); a few units of all pixels at a time, 256 bytes of each,
+ * took 4.5. The sums of 2x2 squares of a, which the layer needs of dy, cost a quarter of a tensor to write
+ * here, and a pass over dy anywhere else. */
 #include "operations.h"
 #include "parts.h"
 #include <assert.h>

@@ -18,7 +18,7 @@
  * convolution packs them; sums, statistics, coefficients, parameters and gradients of parameters are float or
  * double. A bfloat16 has 8 significant bits: one rounding is 2^-8 relative.
  *
- * Every sum over the batch is one partial a group (or a few groups that the shape alone picks), added in
+ * Every sum over the batch is one partial a group (or half of one, or a few: the shape alone says), added in
  * group order: results do not depend on the number of threads. Each function runs on OpenMP's current number
  * of threads.
  *

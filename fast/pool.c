@@ -1,7 +1,8 @@
 /* Pooling by a power of two. Twin of ref/pool.c. Bound by bytes: the engine pools by 2 from level to level,
- * which reads one tensor and writes a quarter, and a mark for each maximum (fast/pool.h). By the marks what
- * pooling hands back is written to a level that has no other gradient (unpool); elsewhere Winograd's scatter
- * adds it (fast/winograd_tiles.h), which also pools on its way where it can.
+ * which reads one tensor and writes a quarter, and a mark for each maximum (fast/pool.h). Where a level
+ * convolves by Winograd's algorithm, gather pools and scatter adds what pooling hands back
+ * (fast/winograd_tiles.h); elsewhere pooling is a pass of its own, forward (pool_forward_marked) and, by the
+ * marks, backward (unpool), which a direct convolution then adds to.
  *
  * Error: max and subsample are exact; the average of factor^2 numbers has |got - ref| <= factor^2 2^-24
  * gauge. Backward adds once to each pixel: one rounding more. In bf16 each tensor written is one more
@@ -49,7 +50,7 @@ static Unit mean_of(Square square, int factor)
     return scale_unit(sum, 1.0f / ((float)factor * factor));
 }
 
-/* The same of a 2x2 square. */
+/* The maximum of a 2x2 square, and which of its pixels that is. */
 INLINE Unit maximum_of_four(Square q, UnitMask *which)
 {
     const Unit square[4] = {load_unit(q.at), load_unit(q.at + q.pixel), load_unit(q.at + q.row),

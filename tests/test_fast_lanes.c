@@ -1,6 +1,7 @@
 /* What holds for every fast operation, whatever it computes: empty lanes do not matter, and neither does the
  * number of threads. Each operation here fills `out` with everything that it returns; two runs must agree to
  * the bit. */
+#include "compare.h"
 #include "lanes.h"
 #include "suites.h"
 #include <math.h>
@@ -246,6 +247,27 @@ START_TEST(test_import_rounds_to_nearest)
 }
 END_TEST
 
+/* A tensor large enough for pages of 2 MiB comes back as it went in. */
+START_TEST(test_large_tensor_keeps_its_numbers)
+{
+    const Kernels *kernels = use_version(_i);
+    const Shape s = {33, 31, 64, 64};
+    const size_t count = shape_count(s);
+    if (!kernels)
+        return;
+    float *x = floats(count);
+    double *back = doubles(count);
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)(i % 255); /* 8 bits: exact in either set */
+    Tensor *t = kernels->engine->tensor_create(s);
+    ck_assert_ptr_nonnull(t);
+    kernels->engine->tensor_import(t, x, s.n);
+    kernels->engine->tensor_export(back, t);
+    CK_WITHIN(compare_exact_float(x, back, count), 0, "tensor");
+    kernels->engine->tensor_free(t);
+}
+END_TEST
+
 START_TEST(test_dispatch_knows_its_sets)
 {
     static const char *const names[] = {"f32", "bf16"};
@@ -279,6 +301,7 @@ Suite *fast_lanes_suite(void)
     tcase_add_loop_test(tcase, test_empty_lanes_do_not_matter, 0, VERSIONS * OPERATIONS);
     tcase_add_loop_test(tcase, test_threads_do_not_matter, 0, VERSIONS * OPERATIONS);
     tcase_add_loop_test(tcase, test_import_rounds_to_nearest, 0, VERSIONS);
+    tcase_add_loop_test(tcase, test_large_tensor_keeps_its_numbers, 0, VERSIONS);
     tcase_add_test(tcase, test_dispatch_knows_its_sets);
     suite_add_tcase(suite, tcase);
     return suite;

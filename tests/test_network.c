@@ -18,78 +18,25 @@ enum { CLASSES = 4, IMAGES = 5 };
             shared, linear, 1e-5, 0.1                                                                 \
     }
 
+/* A net of three levels whose layers keep different ones. */
+#define PRUNED(layers, channels, side, down, affine, linear, ...)                                         \
+    {                                                                                                     \
+        layers, channels, CLASSES, 3, side, side, 3, {__VA_ARGS__}, down, UPSAMPLE_NEAREST, true, affine, \
+            false, linear, 1e-5, 0.1                                                                      \
+    }
+
 static const NetworkSpec table[] = {
     SPEC(3, 3, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, false, false, false),
     SPEC(2, 4, 1, 1, POOL_MAX, UPSAMPLE_NEAREST, true, false, false, false),
     SPEC(3, 3, 3, 6, POOL_MAX, UPSAMPLE_NEAREST, false, true, false, true),
     SPEC(3, 2, 2, 3, POOL_AVERAGE, UPSAMPLE_BILINEAR, true, true, true, false),
     SPEC(2, 3, 3, 5, POOL_SUBSAMPLE, UPSAMPLE_NEAREST, true, true, false, true),
-    /* A pruned net: maps stored at level 1, then read at 0 and 2, at 2, then read at 1, and left at 1. */
-    {4,
-     3,
-     CLASSES,
-     3,
-     8,
-     8,
-     3,
-     {2, 5, 4, 2},
-     POOL_MAX,
-     UPSAMPLE_NEAREST,
-     true,
-     false,
-     false,
-     false,
-     1e-5,
-     0.1},
-    {4,
-     4,
-     CLASSES,
-     3,
-     8,
-     8,
-     3,
-     {4, 3, 6, 4},
-     POOL_AVERAGE,
-     UPSAMPLE_NEAREST,
-     true,
-     true,
-     false,
-     true,
-     1e-5,
-     0.1},
-    {3,
-     4,
-     CLASSES,
-     3,
-     8,
-     8,
-     3,
-     {2, 4, 1},
-     POOL_SUBSAMPLE,
-     UPSAMPLE_NEAREST,
-     true,
-     false,
-     false,
-     true,
-     1e-5,
-     0.1},
-    /* A pruned net whose layers convolve by Winograd's algorithm: too large for differences. */
-    {4,
-     24,
-     CLASSES,
-     3,
-     16,
-     16,
-     3,
-     {2, 7, 4, 3},
-     POOL_MAX,
-     UPSAMPLE_NEAREST,
-     true,
-     false,
-     false,
-     false,
-     1e-5,
-     0.1},
+    /* Maps stored at level 1, then read at 0 and 2, at 2, then read at 1, and left at 1. */
+    PRUNED(4, 3, 8, POOL_MAX, false, false, 2, 5, 4, 2),
+    PRUNED(4, 4, 8, POOL_AVERAGE, true, true, 4, 3, 6, 4),
+    PRUNED(3, 4, 8, POOL_SUBSAMPLE, false, true, 2, 4, 1),
+    /* Layers that convolve by Winograd's algorithm: too large for differences. */
+    PRUNED(4, 24, 16, POOL_MAX, false, false, 2, 7, 4, 3),
 };
 enum { ROWS = sizeof table / sizeof *table, SMALL = ROWS - 1 };
 
