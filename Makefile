@@ -48,22 +48,23 @@ PACKAGES    := hdf5 gsl zlib libcrypto
 
 PROGRAMS    := train evaluate kernel table bench
 REF_SRC     := $(wildcard ref/*.c)
-FAST_SRC    := $(filter-out fast/dispatch.c,$(wildcard fast/*.c))
-# A program is experiments/NAME.c, or experiments/NAME/NAME.c with its own parts beside it.
-MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/$(program).c experiments/$(program)/$(program).c)))
-HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*.c experiments/*/*.c))
+FAST_SRC    := $(filter-out fast/engine/dispatch.c,$(wildcard fast/*.c fast/*/*.c))
+# A program is experiments/programs/NAME.c, or experiments/programs/NAME/NAME.c with its own parts beside it.
+MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/programs/$(program).c \
+	experiments/programs/$(program)/$(program).c)))
+HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*/*.c experiments/*/*/*.c))
 TEST_SRC    := $(wildcard tests/*.c)
 
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
 FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
-	$(BUILD)/fast/dispatch.o
+	$(BUILD)/fast/engine/dispatch.o
 HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
 
 # oneDNN, for build/bench to compare with, where libdnnl-dev is installed.
 ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
-$(BUILD)/experiments/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
+$(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
 .PHONY: all check check-slow check-mutants check-sanitize check-torch bench setup data clean superclean help FORCE
@@ -72,7 +73,7 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 # Where `setup` is one of the goals, everything waits for it, with -j too.
 SETUP := $(filter setup,$(MAKECMDGOALS))
 
-include experiments/tables.mk
+include experiments/tables/tables.mk
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
@@ -91,7 +92,7 @@ $(BUILD)/fast/%.$(1).$(2).o: fast/%.c | $(SETUP)
 endef
 $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(eval $(call fast_rule,$(set),$(isa)))))
 
-$(BUILD)/fast/dispatch.o: fast/dispatch.c | $(SETUP)
+$(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(FAST_FLAGS) $(patsubst %,-DHAVE_%,$(sort $(ISAS_f32) $(ISAS_bf16))) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
@@ -101,8 +102,8 @@ $(BUILD)/commit: FORCE
 	@mkdir -p $(@D)
 	@commit=$$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown); \
 		[ "$$(cat $@ 2>/dev/null)" = "$$commit" ] || echo "$$commit" > $@
-$(BUILD)/experiments/provenance.o: $(BUILD)/commit
-$(BUILD)/experiments/provenance.o: HOST_FLAGS += -DNOPOOL_COMMIT='"$(shell cat $(BUILD)/commit 2>/dev/null)"' \
+$(BUILD)/experiments/runs/provenance.o: $(BUILD)/commit
+$(BUILD)/experiments/runs/provenance.o: HOST_FLAGS += -DNOPOOL_COMMIT='"$(shell cat $(BUILD)/commit 2>/dev/null)"' \
 	-DNOPOOL_FLAGS='"$(FAST_FLAGS) $(EXTRA_FLAGS)"'
 
 $(BUILD)/experiments/%.o: experiments/%.c | $(SETUP)
@@ -169,7 +170,7 @@ setup:
 DATA_URL    ?= https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz
 DATA_SHA256 ?= c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
 data: | $(SETUP)
-	@bash experiments/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
+	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 clean:
 	rm -rf $(BUILD) build-sanitize
@@ -178,6 +179,6 @@ superclean: clean
 	rm -rf $(RUNS)
 
 help:
-	@cat experiments/help.txt
+	@cat experiments/programs/help.txt
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

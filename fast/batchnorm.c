@@ -1,6 +1,6 @@
 /* Batch normalisation. Twin of ref/batchnorm.c. Bound by bytes: normalisation reads and writes one tensor,
- * and backward reads two and writes one, after the sums over the batch of fast/channel_sums.c, with M = N H W
- * numbers a channel:
+ * and backward reads two and writes one, after the sums over the batch of fast/engine/channel_sums.c, with M
+ * = N H W numbers a channel:
  *
  *     |mean - ref| <= 2^-24 |mean| + M 2^-52 average |x|,
  *     |variance - ref| <= 2^-24 variance + M 2^-51 average x^2,
@@ -11,8 +11,8 @@
  * |got - ref| <= 5 2^-24 (|gamma xhat| + |beta|). Backward, dx += a dy + b x + c with a, b, c from double,
  * each rounded once: |got - ref| <= 5 2^-24 (|dx| + |a dy| + |b x| + |c|). In bf16 each tensor written is one
  * rounding of 2^-8 more. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 #include <math.h>
 
 void SET(batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch)

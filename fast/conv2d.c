@@ -1,5 +1,5 @@
 /* Convolution, forward and backward data. Twin of ref/conv2d.c; backward weights is in
- * fast/conv2d_backward_weights.c.
+ * fast/conv2d/backward_weights.c.
  *
  * Bound by arithmetic: at 64 channels each loaded byte takes part in about 10 operations. A tile of PIXELS
  * pixels of one row x FILTERS output channels stays in registers over the whole sum: per tap and input unit
@@ -10,16 +10,16 @@
  *
  * Backward data is the forward pass from dy with the filters flipped and transposed.
  *
- * Where it pays, the engine takes fast/conv2d_winograd.c instead.
+ * Where it pays, the engine takes fast/conv2d/winograd.c instead.
  *
- * On AMX, convolutions without a stride are made of tile products instead: fast/conv2d_amx.c.
+ * On AMX, convolutions without a stride are made of tile products instead: fast/conv2d/tiles.c.
  *
  * Error: a sum of n = S S C products (S S K backward) and the start value, each added with one rounding of
  * the sum and one of the product where there is no fused multiply-add: |got - ref| <= (n + 2) 2^-24 gauge. In
  * bf16 that, and one rounding of 2^-8 when the result is stored (backward data at stride 2 stores a pixel up
  * to four times), from filters that were rounded to bfloat16. */
+#include "conv2d/products.h"
 #include "operations.h"
-#include "products.h"
 #include <assert.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
  * step, taken in double: the loss is exact for the given logits but for double rounding,
  * |got - ref| <= (N + K + 4) 2^-53 (1 + |logits|); dlogits is rounded to float once and added once:
  * 2 2^-24 gauge. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 #include <assert.h>
 #include <math.h>
 

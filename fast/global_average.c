@@ -3,8 +3,8 @@
  * The last map is normalised, so its average is a small difference of large sums: it is summed in double, and
  * rounded once. Error: |got - ref| <= 2^-24 |ref| + H W 2^-52 gauge; backward, with a rounded share, a
  * product and a sum, 3 2^-24 gauge, and in bf16 one rounding of 2^-8. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 
 void SET(global_average_forward)(float *y, const Word *x, Shape s)
 {

@@ -2,8 +2,8 @@
  * neither arithmetic nor bytes matter, clarity does. Error: sums of n terms and a start value, |got - ref| <=
  * (n + 2) 2^-24 gauge with n = C forward, K for dx, and n = N + G for dw and db (G groups: a partial each,
  * added in order). */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 
 void SET(linear_forward)(float *y, const float *x, const float *w, const float *b, int n, int c, int k)
 {

@@ -2,10 +2,10 @@
  * (|got - ref| <= 2 2^-24 |ref|); the sum of maps is bound by bytes: R reads and a write.
  *
  * Error: forward |got - ref| <= (R + 1) 2^-24 gauge; dx one product and one sum: 2 2^-24 gauge; dalpha, in
- * double like the sums of fast/channel_sums.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. In bf16
+ * double like the sums of fast/engine/channel_sums.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. In bf16
  * each tensor written is one rounding of 2^-8 more. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 #include <assert.h>
 #include <math.h>
 

@@ -1,9 +1,9 @@
 /* Every function of the kernel set that is being compiled, under the name it has in this set and instruction
- * set. They are documented in fast/kernels.h, whose table fast/engine.c fills with them. */
+ * set. They are documented in fast/kernels.h, whose table fast/engine/engine.c fills with them. */
 #ifndef NOPOOL_FAST_OPERATIONS_H
 #define NOPOOL_FAST_OPERATIONS_H
 
-#include "isa.h"
+#include "simd/isa.h"
 
 void SET(import)(Word *lanes, const float *x, Shape s);
 void SET(export)(float *x, const Word *lanes, Shape s);
@@ -43,7 +43,7 @@ typedef struct {
     PoolMode mode;
 } Unpooling;
 
-/* fast/conv2d_winograd.c */
+/* fast/conv2d/winograd.c */
 size_t SET(winograd_scratch)(Conv2dShape s, int threads);
 void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                            void *scratch);
@@ -58,7 +58,7 @@ void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word
                                        bool packed, Conv2dShape s, void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);
 
-/* fast/conv2d_winograd_backward_weights.c; its scratch is a part of winograd_scratch. */
+/* fast/conv2d/winograd_backward_weights.c; its scratch is a part of winograd_scratch. */
 size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads);
 void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                     void *scratch);
@@ -73,9 +73,9 @@ void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const flo
 void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch);
-/* fast/channel_sums.c: sum (C) of a and product (C) of a b over batch and map, in double; scratch as for the
- * statistics, whose first 2 C numbers sum and product may be. Where it is not NULL, squares (N,C,H/2,W/2)
- * gets the sums of a over 2x2 squares. */
+/* fast/engine/channel_sums.c: sum (C) of a and product (C) of a b over batch and map, in double; scratch as
+ * for the statistics, whose first 2 C numbers sum and product may be. Where it is not NULL, squares
+ * (N,C,H/2,W/2) gets the sums of a over 2x2 squares. */
 void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *a, const Word *b, Shape s,
                        double *scratch);
 

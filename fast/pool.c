@@ -1,8 +1,8 @@
 /* Pooling by a power of two. Twin of ref/pool.c. Bound by bytes: the engine pools by 2 from level to level,
  * which reads one tensor and writes a quarter, and a mark for each maximum (fast/pool.h). Where a level
  * convolves by Winograd's algorithm, gather pools and scatter adds what pooling hands back
- * (fast/winograd_tiles.h); elsewhere pooling is a pass of its own, forward (pool_forward_marked) and, by the
- * marks, backward (unpool), which a direct convolution then adds to.
+ * (fast/conv2d/winograd_tiles.h); elsewhere pooling is a pass of its own, forward (pool_forward_marked) and,
+ * by the marks, backward (unpool), which a direct convolution then adds to.
  *
  * Error: max and subsample are exact; the average of factor^2 numbers has |got - ref| <= factor^2 2^-24
  * gauge. Backward adds once to each pixel: one rounding more. In bf16 each tensor written is one more

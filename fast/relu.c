@@ -1,7 +1,7 @@
 /* Rectified linear unit. Twin of ref/relu.c. Bound by bytes (the engine fuses it into the convolution).
  * Exact. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 
 void SET(relu_forward)(Word *y, const Word *x, Shape s)
 {

@@ -1,12 +1,12 @@
 /* Upsampling by an integer factor. Twin of ref/upsample.c. Bound by bytes (with nearest upsampling the engine
- * never forms the finer map: fast/multires.c).
+ * never forms the finer map: fast/engine/multires.c).
  *
  * Error: nearest is exact forward; bilinear forward rounds three interpolations, |got - ref| <= 8 2^-24 gauge
  * (its weights are exact for powers of two). Backward sums n = factor^2 (nearest) or 4 factor^2 (bilinear)
  * terms: |got - ref| <= (n + 4) 2^-24 gauge. In bf16 forward is one rounding of 2^-8 more, and backward too
  * with nearest upsampling; bilinear backward stores every sum, n roundings. */
-#include "isa.h"
 #include "operations.h"
+#include "simd/isa.h"
 #include <assert.h>
 
 /* Where output pixel o of one axis takes from: near with weight 1 - t, far with weight t. */

@@ -1,7 +1,7 @@
 /* Files and checks for the tests of data sets: see data_fixture.h. */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "data_fixture.h"
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef NOPOOL_TESTS_DATA_FIXTURE_H
 #define NOPOOL_TESTS_DATA_FIXTURE_H
 
-#include "../experiments/data.h"
+#include "../experiments/data/data.h"
 #include "suites.h"
 #include <stddef.h>
 

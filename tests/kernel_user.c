@@ -1,6 +1,6 @@
 /* A user of build/kernel, for tests/test_kernel.c. */
 #include "kernel_user.h"
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "suites.h"
 #include <fcntl.h>
 #include <stdio.h>

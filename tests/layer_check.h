@@ -1,6 +1,6 @@
 /* A fast set's multi-resolution layer against ref, stage by stage: ref is fed with what the set itself left
  * at the stage before, so no bound is carried through ReLU's or the maximum's kink. Bounds: those of the
- * operations, and of the fused passes in fast/multires.c. */
+ * operations, and of the fused passes in fast/engine/multires.c. */
 #ifndef NOPOOL_TESTS_LAYER_CHECK_H
 #define NOPOOL_TESTS_LAYER_CHECK_H
 

@@ -1,6 +1,6 @@
 /* Running programs. */
 #include "program.h"
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include <check.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -16,8 +16,8 @@
  * A spread is not less than one rounding of the loss. On real images, with the network of the smoke budget;
  * NOPOOL_SLOW=1 (make check-slow) takes all its levels, steps and starts, otherwise it is three levels, one
  * or two steps and one start. */
-#include "../experiments/batch.h"
-#include "../experiments/bilevel.h"
+#include "../experiments/data/batch.h"
+#include "../experiments/network/bilevel.h"
 #include "lanes.h"
 #include "suites.h"
 #include <gsl/gsl_sort.h>

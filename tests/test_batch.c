@@ -1,6 +1,6 @@
 /* Batches: augmentation and normalisation against a slow version, which pads, crops, flips and normalises one
  * step after the other, and searches the crop instead of knowing how it is drawn. */
-#include "../experiments/batch.h"
+#include "../experiments/data/batch.h"
 #include "suites.h"
 #include <gsl/gsl_cdf.h>
 #include <math.h>

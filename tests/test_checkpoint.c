@@ -1,7 +1,7 @@
 /* Checkpoints: what was put is got, bit for bit; damage is noticed; a crash at any moment leaves one valid.
  */
-#include "../experiments/checkpoint.h"
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
+#include "../experiments/runs/checkpoint.h"
 #include "suites.h"
 #include <math.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* The cost model against numbers worked out by hand, and the paper's claims about cost. */
-#include "../experiments/cost.h"
-#include "../experiments/plan.h"
+#include "../experiments/network/cost.h"
+#include "../experiments/protocol/plan.h"
 #include "suites.h"
 
 static NetworkSpec network(int pooling, int layers, int channels, int levels)

@@ -1,6 +1,7 @@
-/* The download of CIFAR-10 (experiments/fetch_cifar10.sh) from file:// addresses. Part of the suite "data".
+/* The download of CIFAR-10 (experiments/data/fetch_cifar10.sh) from file:// addresses. Part of the suite
+ * "data".
  */
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "data_fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,8 @@ static int fetch(const char *archive, const char *folder, const char *sha256, Er
     size_t count;
     Error error;
     snprintf(command, sizeof command,
-             "bash experiments/fetch_cifar10.sh 'file://%s' '%s' %s >/dev/null 2>'%s'", under("", archive),
-             under(folder, ""), sha256, under("", "said"));
+             "bash experiments/data/fetch_cifar10.sh 'file://%s' '%s' %s >/dev/null 2>'%s'",
+             under("", archive), under(folder, ""), sha256, under("", "said"));
     int status = run(command);
     ck_assert_msg(file_read(&bytes, &count, under("", "said"), &error), "%s", error.text);
     snprintf(text->text, sizeof text->text, "%s", bytes);

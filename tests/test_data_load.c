@@ -1,5 +1,5 @@
 /* Data sets: what dataset_load makes of a name or a folder. Part of the suite "data". */
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "data_fixture.h"
 #include <fcntl.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Winograd's convolution against ref, in every instruction set, over shapes around its tiles: 4x4 pixels, 3
- * tiles and 8 filters a block, 16 images. The bounds are those of fast/conv2d_winograd.c and
- * fast/conv2d_winograd_backward_weights.c. */
+ * tiles and 8 filters a block, 16 images. The bounds are those of fast/conv2d/winograd.c and
+ * fast/conv2d/winograd_backward_weights.c. */
 #include "../ref/conv2d.h"
 #include "compare.h"
 #include "lanes.h"

@@ -1,6 +1,6 @@
 /* Which images come when: the split, the passes, the orders. */
-#include "../experiments/batch.h"
-#include "../experiments/feed.h"
+#include "../experiments/data/batch.h"
+#include "../experiments/training/feed.h"
 #include "suites.h"
 #include <stdlib.h>
 #include <string.h>

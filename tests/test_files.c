@@ -1,5 +1,5 @@
 /* Files: whole or not at all, and every failure a sentence. */
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "suites.h"
 #include <dirent.h>
 #include <signal.h>

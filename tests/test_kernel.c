@@ -1,5 +1,5 @@
 /* The program build/kernel as a user runs it: files of his own in, results or one sentence out. */
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "../ref/conv2d.h"
 #include "inputs.h"
 #include "kernel_user.h"

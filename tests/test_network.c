@@ -1,6 +1,6 @@
 /* The whole network: its gradients in double end to end, one bilevel step of the fast set against ref, and
  * what a step may touch. */
-#include "../experiments/bilevel.h"
+#include "../experiments/network/bilevel.h"
 #include "gradient.h"
 #include "lanes.h"
 #include "layer_check.h"

@@ -1,6 +1,6 @@
 /* Options, the plan they resolve to, and pruning masks. */
-#include "../experiments/plan.h"
-#include "../experiments/prune.h"
+#include "../experiments/protocol/plan.h"
+#include "../experiments/training/prune.h"
 #include "suites.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Bad input to train, evaluate and table: one line that says what, where and what to do; exit status 1;
  * nothing left half-written. build/kernel has a suite of its own. */
-#include "../experiments/files.h"
+#include "../experiments/base/files.h"
 #include "program.h"
 #include "suites.h"
 #include <signal.h>

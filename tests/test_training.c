@@ -1,7 +1,7 @@
 /* A run from start to end, by build/train: learning, determinism, continuing after a kill, pruning,
  * evaluation. */
-#include "../experiments/files.h"
-#include "../experiments/result.h"
+#include "../experiments/base/files.h"
+#include "../experiments/runs/result.h"
 #include "program.h"
 #include "suites.h"
 #include <signal.h>

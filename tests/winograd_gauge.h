@@ -1,4 +1,4 @@
-/* The error bounds of fast/conv2d_winograd.c and fast/conv2d_winograd_backward_weights.c, computed in double
+/* The error bounds of fast/conv2d/winograd.c and fast/conv2d/winograd_backward_weights.c, computed in double
  * from the points of interpolation alone:
  *
  *     |got - ref| <= roundings(winograd_roundings(channels)) 2^-24 gauge

@@ -1,0 +1,234 @@
+/* The network on an engine: layers bound to their slices of the vectors, maps handed from one to the next. */
+#include "network.h"
+#include "../base/random.h"
+#include <math.h>
+#include <stdlib.h>
+
+bool network_check(const NetworkSpec *s, Error *error)
+{
+    if (s->layers < 2 || s->layers > MAX_LAYERS)
+        return fail(error, "a network has 2 to %d layers, not %d", MAX_LAYERS, s->layers);
+    if (s->levels < 1 || s->levels > MAX_LEVELS)
+        return fail(error, "a layer has 1 to %d levels, not %d", MAX_LEVELS, s->levels);
+    const int factor = 1 << (s->levels - 1);
+    if (s->height % factor || s->width % factor)
+        return fail(error,
+                    "%d levels pool by %d, which does not divide the image's %d x %d: choose fewer levels",
+                    s->levels, factor, s->height, s->width);
+    for (int l = 0; l < s->layers; l++)
+        if ((s->kept[l] & all_levels(s->levels)) == 0)
+            return fail(error, "layer %d keeps none of its %d levels", l + 1, s->levels);
+    return true;
+}
+
+LayerSpec network_layer(const NetworkSpec *s, int l)
+{
+    const bool last = l == s->layers - 1;
+    return (LayerSpec){
+        .channels_in = l == 0 ? s->image_channels : s->channels,
+        .channels_out = last && !s->linear_head ? s->classes : s->channels,
+        .height = s->height,
+        .width = s->width,
+        .levels = s->levels,
+        .kept = s->kept[l],
+        .down = s->down,
+        .up = s->up,
+        .bias = s->bias,
+        .affine = s->affine,
+        .shared_norm = s->shared_norm,
+        .eps = s->eps,
+        .momentum = s->momentum,
+    };
+}
+
+HeadSpec network_head(const NetworkSpec *s)
+{
+    return (HeadSpec){
+        .channels = s->linear_head ? s->channels : s->classes,
+        .height = s->height,
+        .width = s->width,
+        .classes = s->classes,
+        .linear = s->linear_head,
+    };
+}
+
+static bool create_vectors(Network *net)
+{
+    const Engine *e = net->engine;
+    const HeadSpec head = network_head(&net->spec);
+    for (int l = 0; l < net->spec.layers; l++) {
+        const LayerSpec layer = network_layer(&net->spec, l);
+        net->filters_count += layer_filters_count(&layer);
+        net->statistics_count += layer_statistics_count(&layer);
+    }
+    net->filters_count += head_filters_count(&head);
+    net->logits_count = (size_t)net->spec.layers * net->spec.levels;
+    return (net->filters = e->vector_create(net->filters_count)) &&
+           (net->dfilters = e->vector_create(net->filters_count)) &&
+           (net->velocity = e->vector_create(net->filters_count)) &&
+           (net->logits = e->vector_create(net->logits_count)) &&
+           (net->dlogits = e->vector_create(net->logits_count)) &&
+           (net->moment1 = e->vector_create(net->logits_count)) &&
+           (net->moment2 = e->vector_create(net->logits_count)) &&
+           (net->statistics = e->vector_create(net->statistics_count)) &&
+           (net->scratch = e->scratch_create());
+}
+
+static bool create_layers(Network *net)
+{
+    const Engine *e = net->engine;
+    const NetworkSpec *s = &net->spec;
+    const HeadSpec head = network_head(s);
+    Slices at = {.filters = net->filters,
+                 .dfilters = net->dfilters,
+                 .logits = net->logits,
+                 .dlogits = net->dlogits,
+                 .statistics = net->statistics,
+                 .scratch = net->scratch};
+    for (int l = 0; l < s->layers; l++) {
+        const LayerSpec layer = network_layer(s, l);
+        if (!(net->layer[l] = e->layer_create(&layer, at, net->batch)))
+            return false;
+        at.filters_at += layer_filters_count(&layer);
+        at.logits_at += s->levels;
+        at.statistics_at += layer_statistics_count(&layer);
+    }
+    return (net->head = e->head_create(&head, at, net->batch)) != NULL;
+}
+
+static bool create_maps(Network *net)
+{
+    const NetworkSpec *s = &net->spec;
+    const size_t logits = (size_t)net->batch * s->classes, filters = net->filters_count;
+    const Shape images = {net->batch, s->image_channels, s->height, s->width};
+    const Shape hidden = {net->batch, s->channels, s->height, s->width};
+    const Shape last = {net->batch, network_head(s).channels, s->height, s->width};
+    bool ok = (net->map[0] = net->engine->tensor_create(images)) != NULL;
+    for (int l = 0; l < s->layers; l++)
+        ok = ok && (net->map[l + 1] = net->engine->tensor_create(l == s->layers - 1 ? last : hidden));
+    return ok && (net->dmap[0] = net->engine->tensor_create(hidden)) &&
+           (net->dmap[1] = net->engine->tensor_create(hidden)) &&
+           (net->dlast = net->engine->tensor_create(last)) &&
+           (net->numbers = calloc(logits > filters ? logits : filters, sizeof *net->numbers));
+}
+
+Network *network_create(const Engine *engine, const NetworkSpec *spec, int batch, Error *error)
+{
+    if (!network_check(spec, error))
+        return NULL;
+    Network *net = calloc(1, sizeof *net);
+    if (net) {
+        net->spec = *spec;
+        net->engine = engine;
+        net->batch = batch;
+        if (create_vectors(net) && create_layers(net) && create_maps(net))
+            return net;
+    }
+    network_free(net);
+    fail(error,
+         "not enough memory for %d layers of %d channels and batches of %d images: choose a smaller --batch",
+         spec->layers, spec->channels, batch);
+    return NULL;
+}
+
+void network_free(Network *net)
+{
+    if (!net)
+        return;
+    const Engine *e = net->engine;
+    Vector *const vectors[] = {net->filters, net->dfilters, net->velocity, net->logits,
+                               net->dlogits, net->moment1,  net->moment2,  net->statistics};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        e->vector_free(vectors[i]);
+    for (int l = 0; l < MAX_LAYERS; l++)
+        e->layer_free(net->layer[l]);
+    e->head_free(net->head);
+    for (int l = 0; l <= MAX_LAYERS; l++)
+        e->tensor_free(net->map[l]);
+    e->tensor_free(net->dmap[0]);
+    e->tensor_free(net->dmap[1]);
+    e->tensor_free(net->dlast);
+    if (net->scratch)
+        e->scratch_free(net->scratch);
+    free(net->numbers);
+    free(net);
+}
+
+/* Draws `count` normals of this deviation into the filters, keyed by their place in the vector. */
+static void draw(Network *net, size_t at, size_t count, double deviation, uint64_t seed)
+{
+    for (size_t i = at; i < at + count; i++) {
+        const double value = deviation * random_normal(seed, STREAM_FILTERS, (uint32_t)i, 0);
+        net->engine->vector_write(net->filters, i, &value, 1);
+    }
+}
+
+void network_initialise(Network *net, uint64_t seed)
+{
+    const NetworkSpec *s = &net->spec;
+    const HeadSpec head = network_head(s);
+    const double one = 1;
+    size_t at = 0;
+    net->engine->vector_clear(net->filters);
+    net->engine->vector_clear(net->logits);
+    for (int l = 0; l < s->layers; l++) {
+        const LayerSpec layer = network_layer(s, l);
+        draw(net, at, layer_weights_count(&layer), sqrt(2.0 / (9 * layer.channels_in)), seed);
+        for (int r = 0; layer.affine && r < layer_norms(&layer); r++)
+            for (int k = 0; k < layer.channels_out; k++)
+                net->engine->vector_write(net->filters, at + layer_gamma_at(&layer, r) + k, &one, 1);
+        at += layer_filters_count(&layer);
+    }
+    if (head.linear)
+        draw(net, at, (size_t)head.classes * head.channels, sqrt(1.0 / head.channels), seed);
+}
+
+double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)
+{
+    net->engine->tensor_import(net->map[0], images, n);
+    for (int l = 0; l < net->spec.layers; l++)
+        net->engine->layer_forward(net->layer[l], net->map[l + 1], net->map[l], pass);
+    return net->engine->head_forward(net->head, net->map[net->spec.layers], labels);
+}
+
+void network_backward(Network *net, unsigned wanted)
+{
+    Tensor *dy = net->dlast;
+    net->engine->head_backward(net->head, dy, wanted);
+    for (int l = net->spec.layers - 1; l >= 0; l--) {
+        Tensor *dx = l > 0 ? net->dmap[l % 2] : NULL;
+        net->engine->layer_backward(net->layer[l], dx, dy, wanted);
+        dy = dx;
+    }
+}
+
+/* The first of the largest. */
+static int largest(const double *logits, int classes)
+{
+    int best = 0;
+    for (int k = 1; k < classes; k++)
+        best = logits[k] > logits[best] ? k : best;
+    return best;
+}
+
+void network_predictions(const Network *net, int *classes, int n)
+{
+    net->engine->head_logits(net->head, net->numbers);
+    for (int i = 0; i < n; i++)
+        classes[i] = largest(net->numbers + (size_t)i * net->spec.classes, net->spec.classes);
+}
+
+int network_correct(const Network *net, const int *labels, int n)
+{
+    int correct = 0;
+    net->engine->head_logits(net->head, net->numbers);
+    for (int i = 0; i < n; i++)
+        correct += largest(net->numbers + (size_t)i * net->spec.classes, net->spec.classes) == labels[i];
+    return correct;
+}
+
+void network_alpha(const Network *net, double *alpha)
+{
+    for (int l = 0; l < net->spec.layers; l++)
+        net->engine->layer_alpha(net->layer[l], alpha + (size_t)l * net->spec.levels);
+}

@@ -1,0 +1,71 @@
+/* The network: L multi-resolution layers at full resolution, then the head. One description serves every row
+ * of every table: a classical network is a mask of one level a layer. Written once, it runs on any engine. */
+#ifndef NOPOOL_NETWORK_H
+#define NOPOOL_NETWORK_H
+
+#include "../../ref/engine.h"
+#include "../base/error.h"
+#include <stdint.h>
+
+enum { MAX_LAYERS = 64 };
+
+typedef struct {
+    int layers, channels, classes;     /* L, the last one included; C; classes */
+    int image_channels, height, width; /* of the input */
+    int levels;                        /* R: masks and logits have so many levels, kept or not */
+    unsigned kept[MAX_LAYERS];         /* the levels of each layer that take part */
+    PoolMode down;
+    UpsampleMode up;
+    bool bias, affine, shared_norm, linear_head;
+    double eps, momentum; /* of batch norm and of its tracking */
+} NetworkSpec;
+
+/* Refuses what no engine can run: sizes out of range, levels too many for the image, a layer without a level.
+ */
+bool network_check(const NetworkSpec *s, Error *error);
+
+/* Layer l = 0..L-1 and the head as the engine sees them. */
+LayerSpec network_layer(const NetworkSpec *s, int l);
+HeadSpec network_head(const NetworkSpec *s);
+
+typedef struct {
+    NetworkSpec spec;
+    const Engine *engine;
+    int batch; /* the most images a pass may bring */
+    size_t filters_count, logits_count, statistics_count;
+    Vector *filters, *dfilters, *velocity;
+    Vector *logits, *dlogits, *moment1, *moment2; /* logits: a[r] of layer l at l R + r */
+    Vector *statistics;                           /* tracked by batch norm */
+    Scratch *scratch;
+    Layer *layer[MAX_LAYERS];
+    Head *head;
+    Tensor *map[MAX_LAYERS + 1]; /* the images, then each layer's output */
+    Tensor *dmap[2], *dlast;     /* gradients of hidden maps, in turn; of the last one */
+    double *numbers;             /* room for a batch's class logits or any of the vectors */
+} Network;
+
+/* NULL with a sentence if the description is refused or memory runs out. The number of threads must be set
+ * before: scratch is sized for it. */
+Network *network_create(const Engine *engine, const NetworkSpec *spec, int batch, Error *error);
+void network_free(Network *net);
+
+/* Filters He-normal (fan-in; the linear head 1/fan-in), biases 0, gamma 1, beta 0, logits 0. */
+void network_initialise(Network *net, uint64_t seed);
+
+/* Mean loss of images (n,channels,H,W) against labels (n), 1 <= n <= batch. labels must live until the
+ * backward pass. */
+double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass);
+
+/* Adds to dfilters or dlogits, as wanted, the gradient of the last forward pass. */
+void network_backward(Network *net, unsigned wanted);
+
+/* Of the last forward pass: the class with the largest logit, for each of the n images. */
+void network_predictions(const Network *net, int *classes, int n);
+
+/* Of the last forward pass: how many of the n images have their largest logit at their label. */
+int network_correct(const Network *net, const int *labels, int n);
+
+/* alpha (L,R) of the present logits. */
+void network_alpha(const Network *net, double *alpha);
+
+#endif

@@ -1,0 +1,127 @@
+/* multires for build/kernel by way of an engine: the very layer that a network trains, on a job's arrays. */
+#include "../../../ref/engine.h"
+#include "operations.h"
+
+/* A layer with its parameters, gradients, input and output. What could not be made is NULL. */
+typedef struct {
+    const Engine *engine;
+    LayerSpec spec;
+    Slices at;
+    Tensor *x, *y;
+    Layer *layer;
+} LayerJob;
+
+static LayerSpec layer_spec(const Job *job)
+{
+    const Conv2dShape s = job_conv2d(job);
+    const int levels = job_dimension(job, 'R');
+    return (LayerSpec){.channels_in = s.c,
+                       .channels_out = s.k,
+                       .height = s.h,
+                       .width = s.w,
+                       .levels = levels,
+                       .kept = all_levels(levels),
+                       .down = (PoolMode)job_word(job, "down"),
+                       .up = (UpsampleMode)job_word(job, "up"),
+                       .bias = job_array(job, "b") != NULL,
+                       .eps = job_number(job, "eps"),
+                       .momentum = 0.1};
+}
+
+static void layer_job_free(LayerJob *l)
+{
+    const Engine *engine = l->engine;
+    engine->layer_free(l->layer);
+    engine->tensor_free(l->x);
+    engine->tensor_free(l->y);
+    engine->vector_free(l->at.filters);
+    engine->vector_free(l->at.dfilters);
+    engine->vector_free(l->at.logits);
+    engine->vector_free(l->at.dlogits);
+    engine->vector_free(l->at.statistics);
+}
+
+/* False if memory ran out; the caller frees it either way. */
+static bool layer_job_create(LayerJob *l, const Engine *engine, const Job *job)
+{
+    const LayerSpec spec = layer_spec(job);
+    const Conv2dShape s = job_conv2d(job);
+    *l = (LayerJob){
+        .engine = engine,
+        .spec = spec,
+        .at = {.filters = engine->vector_create(layer_filters_count(&spec)),
+               .dfilters = engine->vector_create(layer_filters_count(&spec)),
+               .logits = engine->vector_create((size_t)spec.levels),
+               .dlogits = engine->vector_create((size_t)spec.levels),
+               .statistics = engine->vector_create(layer_statistics_count(&spec))},
+        .x = engine->tensor_create(conv2d_input(s)),
+        .y = engine->tensor_create(conv2d_output(s)),
+    };
+    if (l->at.filters && l->at.dfilters && l->at.logits && l->at.dlogits && l->at.statistics && l->x && l->y)
+        l->layer = engine->layer_create(&spec, l->at, s.n);
+    return l->layer != NULL;
+}
+
+/* Engines take images as floats. */
+static void import(Job *job, Tensor *t, const Engine *engine, const char *name)
+{
+    const Array *array = job_array(job, name);
+    float *images = job_memory(job, array->count, sizeof *images);
+    if (images == NULL)
+        return;
+    for (size_t i = 0; i < array->count; i++)
+        images[i] = (float)array->values[i];
+    engine->tensor_import(t, images, array->dims[0]);
+}
+
+static void write_parameters(const LayerJob *l, const Job *job)
+{
+    const Engine *engine = l->engine;
+    const size_t weights = layer_weights_count(&l->spec);
+    engine->vector_write(l->at.filters, 0, job_input(job, "w"), weights);
+    if (l->spec.bias)
+        engine->vector_write(l->at.filters, weights, job_input(job, "b"), (size_t)l->spec.channels_out);
+    engine->vector_write(l->at.logits, 0, job_input(job, "a"), (size_t)l->spec.levels);
+}
+
+static void read_gradients(Job *job, const LayerJob *l)
+{
+    const Engine *engine = l->engine;
+    const size_t weights = layer_weights_count(&l->spec);
+    engine->vector_read(job_output(job, "dw"), l->at.dfilters, 0, weights);
+    if (l->spec.bias)
+        engine->vector_read(job_output(job, "db"), l->at.dfilters, weights, (size_t)l->spec.channels_out);
+    engine->vector_read(job_output(job, "da"), l->at.dlogits, 0, (size_t)l->spec.levels);
+}
+
+/* y takes the cotangent in the backward pass: the layer does not read it again. */
+static void layer_backward(Job *job, LayerJob *l, Tensor *dx)
+{
+    import(job, l->y, l->engine, "dy");
+    if (job->memory_failed)
+        return;
+    l->engine->layer_backward(l->layer, dx, l->y, WANT_FILTERS | WANT_LOGITS);
+    l->engine->tensor_export(job_output(job, "dx"), dx);
+    read_gradients(job, l);
+}
+
+void kernel_multires(Job *job, const Engine *engine)
+{
+    LayerJob l;
+    bool made = layer_job_create(&l, engine, job);
+    Tensor *dx = made && job->backward ? engine->tensor_create(conv2d_input(job_conv2d(job))) : NULL;
+    if (made)
+        import(job, l.x, engine, "x");
+    if (!made || (job->backward && dx == NULL))
+        job->memory_failed = true;
+    if (!job->memory_failed) {
+        write_parameters(&l, job);
+        engine->layer_forward(l.layer, l.y, l.x, PASS_FILTERS);
+        if (job->backward)
+            layer_backward(job, &l, dx);
+        else
+            engine->tensor_export(job_output(job, "y"), l.y);
+    }
+    engine->tensor_free(dx);
+    layer_job_free(&l);
+}

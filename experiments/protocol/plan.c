@@ -1,0 +1,147 @@
+/* Options to plan. The arithmetic of the choices (paper/choices.tsv): default stages, the logits' rate in a
+ * short run, the schedule of fine-tuning. */
+#include "plan.h"
+#include "../../fast/kernels.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { STAGES = 4, PAPER_ITERATIONS = 83200 }; /* 400 epochs of 208 batches of 192 */
+
+/* "3,3,2,2": as many layers in each of four stages as possible alike, the larger first. */
+static void default_stages(char *text, int layers)
+{
+    int length = 0;
+    for (int stage = 0; stage < STAGES && stage < layers; stage++)
+        length += snprintf(text + length, (size_t)(TEXT_OPTION - length), "%s%d", stage ? "," : "",
+                           layers / STAGES + (stage < layers % STAGES));
+}
+
+/* One level a layer: stage 0 at full resolution, each later stage pooled by 2 once more. */
+static bool predefined_levels(NetworkSpec *s, const char *stages, Error *error)
+{
+    int l = 0, stage = 0;
+    for (const char *at = stages; *at; stage++) {
+        char *end;
+        const long count = strtol(at, &end, 10);
+        if (end == at || (*end && *end != ',') || count < 1 || l + count > s->layers || stage >= MAX_LEVELS)
+            return fail(error,
+                        "--stages is %s, but must be numbers of layers, such as 3,3,2,2, that add up to %d",
+                        stages, s->layers);
+        for (long i = 0; i < count; i++)
+            s->kept[l++] = 1u << stage;
+        at = *end ? end + 1 : end;
+    }
+    s->levels = stage;
+    if (l != s->layers)
+        return fail(error, "--stages is %s: these are %d layers, but the network has %d", stages, l,
+                    s->layers);
+    return true;
+}
+
+bool plan_network(NetworkSpec *s, const Options *o, Error *error)
+{
+    *s = (NetworkSpec){
+        .layers = o->layers,
+        .channels = o->channels,
+        .classes = CLASSES,
+        .image_channels = IMAGE_CHANNELS,
+        .height = IMAGE_SIDE,
+        .width = IMAGE_SIDE,
+        .levels = 1,
+        .down = (PoolMode)o->down,
+        .up = (UpsampleMode)o->up,
+        .bias = o->bias,
+        .affine = o->affine,
+        .shared_norm = o->norm == NORM_SHARED,
+        .linear_head = o->head == HEAD_LINEAR,
+        .eps = o->norm_eps,
+        .momentum = o->norm_momentum,
+    };
+    if (o->pooling == POOLING_PREDEFINED) {
+        if (!predefined_levels(s, o->stages, error))
+            return false;
+        return network_check(s, error);
+    }
+    if (o->pooling == POOLING_UNIFORM || o->pooling == POOLING_LEARNED)
+        s->levels = o->levels + o->first_level;
+    for (int l = 0; l < s->layers; l++)
+        s->kept[l] = all_levels(s->levels) & (s->levels > 1 ? ~all_levels(o->first_level) : 1u);
+    return network_check(s, error);
+}
+
+const Engine *engine_of(int set, Error *error)
+{
+    if (set == KERNELS_REF)
+        return &ref_engine;
+    const Kernels *kernels = kernels_best(set == KERNELS_F32 ? "f32" : "bf16");
+    if (!kernels)
+        fail(error,
+             "NOPOOL_ISA is %s, which this CPU or kernel set lacks: unset it, or choose plain, avx2, avx512 "
+             "(f32), avx512bf16 or amx (bf16)",
+             getenv("NOPOOL_ISA"));
+    return kernels ? kernels->engine : NULL;
+}
+
+/* At the printed 1e-4 a logit moves by about 1e-4 a step: it cannot leave uniform in a short run. */
+static double logits_rate(int iterations)
+{
+    const double scaled = 1e-4 * PAPER_ITERATIONS / iterations;
+    return iterations >= PAPER_ITERATIONS ? 1e-4 : scaled < 1e-2 ? scaled : 1e-2;
+}
+
+static bool check_sizes(const Plan *plan, const Dataset *data, Error *error)
+{
+    const Options *o = &plan->options;
+    if (o->images_a > data->train.count - o->images_b)
+        return fail(error,
+                    "D_a and D_b are %d + %d images, but %s has %d for training: choose smaller --images-a, "
+                    "--images-b",
+                    o->images_a, o->images_b, data->name, data->train.count);
+    if (o->images_test > data->test.count)
+        return fail(error, "--images-test is %d, but %s has %d test images", o->images_test, data->name,
+                    data->test.count);
+    if (o->batch > plan->images || (plan->learns_alpha && o->batch > o->images_b))
+        return fail(error, "a batch of %d is larger than D_a (%d) or D_b (%d): choose a smaller --batch",
+                    o->batch, o->images_a, o->images_b);
+    return true;
+}
+
+bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error)
+{
+    *plan = (Plan){.options = *options};
+    Options *o = &plan->options;
+    const bool pruned = o->prune_from[0] != 0;
+    if (!(plan->engine = engine_of(o->kernels, error)))
+        return false;
+    if (strcmp(o->stages, "auto") == 0)
+        default_stages(o->stages, o->layers);
+    if (pruned && o->pooling != POOLING_LEARNED)
+        return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
+    if (o->images_epoch > o->images_test)
+        o->images_epoch = o->images_test;
+    plan->learns_alpha = o->pooling == POOLING_LEARNED && !pruned;
+    plan->images = o->images_a;
+    if (o->pooling != POOLING_LEARNED && o->fixed_data == FIXED_DATA_ALL)
+        plan->images += o->images_b;
+    if (!check_sizes(plan, data, error))
+        return false;
+    plan->iterations = plan->images / o->batch;
+    plan->epochs = o->epochs;
+    if (o->logits_lr == 0)
+        o->logits_lr = logits_rate(o->epochs * plan->iterations);
+    if (pruned && o->prune_start == PRUNE_TRAINED) {
+        if (o->prune_epochs == 0)
+            o->prune_epochs = o->epochs / 10 > 1 ? o->epochs / 10 : 1;
+        plan->epochs = o->prune_epochs;
+        plan->schedule_from = 0.9 * o->epochs;
+    }
+    return plan_network(&plan->network, o, error);
+}
+
+/* Fine-tuning walks the last tenth of the cosine in as many epochs as it has. */
+double plan_lr(const Plan *plan, int epoch)
+{
+    const Options *o = &plan->options;
+    const double step = (o->epochs - plan->schedule_from) / plan->epochs;
+    return ref_cosine_lr(plan->schedule_from + epoch * step, o->epochs, o->lr, o->lr_min);
+}

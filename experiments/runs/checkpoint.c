@@ -1,0 +1,238 @@
+/* checkpoint.h5 and the SHA-256 beside it.
+ *
+ * Two files cannot be replaced in one step, so checkpoint.sha256 lists every content of checkpoint.h5 that is
+ * right at the moment, one a line, and opening accepts a file whose hash is listed. Closing
+ *
+ *     1. writes checkpoint.sha256 with the new hash and, if there is a valid earlier checkpoint, its hash,
+ *     2. writes checkpoint.h5,
+ *     3. writes checkpoint.sha256 with the new hash alone,
+ *
+ * each under a temporary name, synced, then renamed. A crash before 2 leaves the earlier checkpoint valid, a
+ * crash after 2 the new one. When nothing crashed, `sha256sum -c checkpoint.sha256` checks the file. */
+#include "checkpoint.h"
+#include "../base/files.h"
+#include "../base/hdf5_image.h"
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct Checkpoint {
+    hid_t file;
+    bool writing;
+    char path[PATH_MAX], hash_path[PATH_MAX];
+};
+
+static Checkpoint *checkpoint_new(const char *folder, bool writing, Error *error)
+{
+    Checkpoint *c = malloc(sizeof *c);
+    if (c == NULL) {
+        fail(error, "no memory for a checkpoint; free some and run again");
+        return NULL;
+    }
+    *c = (Checkpoint){.file = -1, .writing = writing};
+    int length = snprintf(c->path, sizeof c->path, "%s/checkpoint.h5", folder);
+    int hash_length = snprintf(c->hash_path, sizeof c->hash_path, "%s/checkpoint.sha256", folder);
+    if ((size_t)length >= sizeof c->path || (size_t)hash_length >= sizeof c->hash_path) {
+        fail(error, "the folder's name %.80s... is too long; choose a shorter one", folder);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+Checkpoint *checkpoint_create(const char *folder, Error *error)
+{
+    Checkpoint *c = checkpoint_new(folder, true, error);
+    if (c == NULL)
+        return NULL;
+    c->file = hdf5_image_create();
+    if (c->file < 0) {
+        fail(error, "HDF5 cannot start %s; free some memory and run again", c->path);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* Whether a line of the text starts with the hash. */
+static bool hash_is_listed(const char *text, const char hash[65])
+{
+    for (const char *line = text; line != NULL && *line != 0;) {
+        if (strncmp(line, hash, 64) == 0 && (line[64] == ' ' || line[64] == '\n' || line[64] == 0))
+            return true;
+        const char *end = strchr(line, '\n');
+        line = end == NULL ? NULL : end + 1;
+    }
+    return false;
+}
+
+/* Reads checkpoint.h5 and verifies its hash; *bytes is the caller's to free, hash is what was verified. */
+static bool read_verified(char **bytes, size_t *count, char hash[65], const Checkpoint *c, Error *error)
+{
+    char *listed = NULL;
+    size_t length = 0;
+    if (!file_read(bytes, count, c->path, error))
+        return false;
+    if (!file_read(&listed, &length, c->hash_path, error)) {
+        free(*bytes);
+        return false;
+    }
+    sha256_hex(hash, *bytes, *count);
+    bool right = hash_is_listed(listed, hash);
+    free(listed);
+    if (right)
+        return true;
+    free(*bytes);
+    return fail(error,
+                "%s does not have the SHA-256 that %s lists: it is damaged or was changed; remove the run's "
+                "folder or restore the file",
+                c->path, c->hash_path);
+}
+
+Checkpoint *checkpoint_open(const char *folder, Error *error)
+{
+    Checkpoint *c = checkpoint_new(folder, false, error);
+    if (c == NULL)
+        return NULL;
+    char *bytes = NULL, hash[65];
+    size_t count = 0;
+    if (!read_verified(&bytes, &count, hash, c, error)) {
+        free(c);
+        return NULL;
+    }
+    c->file = hdf5_image_open(bytes, count);
+    free(bytes);
+    if (c->file < 0) {
+        fail(error, "%s has the right SHA-256 but is no HDF5 file; remove the run's folder", c->path);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+bool checkpoint_put(Checkpoint *c, const char *name, const double *values, size_t count, Error *error)
+{
+    assert(c->writing);
+    hsize_t dims[1] = {count};
+    return hdf5_image_put(c->file, name, H5T_IEEE_F64LE, 1, dims, values) ||
+           fail(error, "HDF5 cannot add '%s' (%zu numbers) to %s; the name is taken or memory ran out", name,
+                count, c->path);
+}
+
+/* Whether the dataset is one-dimensional and of this length; *found is its length or -1. */
+static bool has_length(hid_t dataset, size_t count, long long *found)
+{
+    hid_t space = H5Dget_space(dataset);
+    hsize_t dims[H5S_MAX_RANK] = {0};
+    *found = -1;
+    if (H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, dims, NULL) == 1)
+        *found = (long long)dims[0];
+    H5Sclose(space);
+    return *found >= 0 && (size_t)*found == count;
+}
+
+bool checkpoint_get(Checkpoint *c, const char *name, double *values, size_t count, Error *error)
+{
+    assert(!c->writing);
+    hid_t dataset = H5Dopen2(c->file, name, H5P_DEFAULT);
+    if (dataset < 0)
+        return fail(error, "%s has no dataset '%s'; it is a checkpoint of another kind of run", c->path,
+                    name);
+    long long found;
+    bool right = has_length(dataset, count, &found);
+    bool read = right && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+    H5Dclose(dataset);
+    if (right)
+        return read || fail(error, "%s: the dataset '%s' cannot be read as numbers", c->path, name);
+    if (found < 0)
+        return fail(error, "%s: the dataset '%s' is not one-dimensional; the file was not written here",
+                    c->path, name);
+    return fail(error,
+                "%s: the dataset '%s' holds %lld numbers, not %zu; it is a checkpoint of another network",
+                c->path, name, found, count);
+}
+
+bool checkpoint_put_text(Checkpoint *c, const char *name, const char *text, Error *error)
+{
+    assert(c->writing);
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    bool typed = H5Tset_size(type, strlen(text) + 1) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0;
+    hid_t attribute = typed ? H5Acreate2(c->file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    bool written = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
+    if (attribute >= 0)
+        written = H5Aclose(attribute) >= 0 && written;
+    H5Sclose(space);
+    H5Tclose(type);
+    return written || fail(error,
+                           "HDF5 cannot add the text '%s' (%zu bytes, at most about 64,000) to %s; "
+                           "the name is taken or the text too long",
+                           name, strlen(text), c->path);
+}
+
+bool checkpoint_get_text(Checkpoint *c, const char *name, char *text, size_t size, Error *error)
+{
+    assert(!c->writing);
+    hid_t attribute = H5Aopen(c->file, name, H5P_DEFAULT);
+    if (attribute < 0)
+        return fail(error, "%s has no text '%s'; it is a checkpoint of another kind of run", c->path, name);
+    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+    bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+                 H5Sget_simple_extent_npoints(space) == 1;
+    size_t length = fixed ? H5Tget_size(type) : 0;
+    bool read = fixed && length <= size && H5Aread(attribute, type, text) >= 0;
+    if (read && memchr(text, 0, length) == NULL)
+        read = fixed = false;
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(attribute);
+    if (read)
+        return true;
+    if (fixed && length > size)
+        return fail(error, "%s: the text '%s' has %zu bytes, which is more than the %zu expected", c->path,
+                    name, length, size);
+    return fail(error, "%s: the attribute '%s' is not a text as written here", c->path, name);
+}
+
+static bool write_hashes(const Checkpoint *c, const char *hash, const char *earlier, Error *error)
+{
+    char text[256];
+    int length = snprintf(text, sizeof text, "%s  checkpoint.h5\n", hash);
+    if (earlier != NULL)
+        length += snprintf(text + length, sizeof text - (size_t)length, "%s  checkpoint.h5\n", earlier);
+    return file_write(c->hash_path, text, (size_t)length, error);
+}
+
+static bool put_in_place(const Checkpoint *c, Error *error)
+{
+    void *bytes = NULL;
+    size_t count = 0;
+    if (!hdf5_image_bytes(c->file, &bytes, &count))
+        return fail(error, "HDF5 cannot finish %s; free some memory and run again", c->path);
+    char hash[65], earlier_hash[65], *earlier = NULL;
+    size_t earlier_count = 0;
+    sha256_hex(hash, bytes, count);
+    bool replaces = read_verified(&earlier, &earlier_count, earlier_hash, c, NULL);
+    if (replaces)
+        free(earlier);
+    bool done = write_hashes(c, hash, replaces ? earlier_hash : NULL, error) &&
+                file_write(c->path, bytes, count, error) && (!replaces || write_hashes(c, hash, NULL, error));
+    free(bytes);
+    return done;
+}
+
+bool checkpoint_close(Checkpoint *c, Error *error)
+{
+    bool done = !c->writing || put_in_place(c, error);
+    if (H5Fclose(c->file) < 0 && done)
+        done = fail(error, "HDF5 cannot close %s", c->path);
+    free(c);
+    return done;
+}
+
+void checkpoint_abandon(Checkpoint *c)
+{
+    H5Fclose(c->file);
+    free(c);
+}

@@ -1,0 +1,17 @@
+/* Where a run comes from: commit, compiler, flags, CPU, threads, data, date. */
+#ifndef NOPOOL_PROVENANCE_H
+#define NOPOOL_PROVENANCE_H
+
+#include "../../ref/engine.h"
+#include "../data/data.h"
+
+/* Writes folder/provenance.tsv, "name <tab> value" a line. */
+bool provenance_write(const char *folder, const Engine *engine, const Dataset *data, Error *error);
+
+/* Adds what goes on after `epoch` epochs: "continued <tab> epoch date commit instruction_set threads". */
+bool provenance_continue(const char *folder, const Engine *engine, int epoch, Error *error);
+
+/* The commit this program was built from; "-dirty" behind it if the tree differed. */
+const char *provenance_commit(void);
+
+#endif

@@ -1,0 +1,24 @@
+/* The training of a run: epochs of bilevel steps, a test after each, records, and the final result. */
+#ifndef NOPOOL_TRAINING_H
+#define NOPOOL_TRAINING_H
+
+#include "../runs/run.h"
+
+/* Trains until the last epoch is done and writes result.tsv. */
+bool training_finish(Run *run, Error *error);
+
+/* Prints an estimate of what is left, from a few timed steps of a network of its own: the run is not touched.
+ */
+bool training_estimate(const Run *run, Error *error);
+
+/* Loss (mean) and correct images of a network on images of a set, with tracked statistics. */
+typedef struct {
+    double loss;
+    int correct, images;
+} Score;
+
+/* The images at indices (count); NULL: the first count. predictions (count) may be NULL. */
+bool score_network(Score *score, int *predictions, Network *net, const Dataset *data, const ImageSet *set,
+                   const uint32_t *indices, int count, Error *error);
+
+#endif

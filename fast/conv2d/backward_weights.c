@@ -1,0 +1,244 @@
+/* Convolution, backward weights: dw[k][c][tap] = sum over images and pixels of dy[k] x[c]. Twin of
+ * ref/conv2d.c.
+ *
+ * Bound by arithmetic. The sum runs over images, which are the lanes, so one of the two operands is turned
+ * around first: 16 images x 16 channels of a pixel are transposed, a channel becomes a lane, and the sums
+ * need no horizontal addition. The other operand is broadcast, number by number, from where it stands. The
+ * operand with more channels is the one transposed; one row of it at a time, used for every tap and every
+ * channel of the other operand before the next row, so the transposition costs about a hundredth of the
+ * products.
+ *
+ * bf16 multiplies pairs of images where the CPU has such an instruction (fast/conv2d/products.h), so there
+ * both operands are brought from pairs of channels to pairs of images: an item is two images of one channel,
+ * and a pixel has 8 items a channel. Otherwise an item is a float, 16 of them a channel.
+ *
+ * A tile of ROWS broadcast channels x COLUMNS transposed vectors stays in registers over one row of the map:
+ * per item and pixel it loads COLUMNS vectors and ROWS items for ROWS x COLUMNS multiply-adds.
+ *
+ * Each group of 16 images has its own partial gradient; the partials are added in group order.
+ *
+ * On AMX, 3x3 filters without a stride are for tile products instead: fast/conv2d/tiles_backward_weights.c.
+ *
+ * Error: n = N H' W' products a filter, added one by one within a group, then G groups:
+ * |got - ref| <= (n + G + 2) 2^-24 gauge. */
+#include "../operations.h"
+#include "../simd/items.h"
+#include "partials.h"
+#include <assert.h>
+#include <omp.h>
+#include <string.h>
+
+enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 };
+
+/* One row of the wide operand, transposed: [w][item][padded c]. */
+static size_t transposed_items(const Products *p)
+{
+    return (size_t)p->wide_shape.w * ITEMS * p->padded;
+}
+
+/* One row of the narrow one, [w][c][item]. In f32 that is how it stands in memory. */
+static size_t narrow_pixel(const Products *p)
+{
+    return (size_t)units_of(p->narrow_shape.c) * UNIT * ITEMS;
+}
+
+/* A row of the narrow operand meets three rows of the wide one: it is brought to items once, and kept. */
+enum { KEPT_ROWS = 3 };
+
+static size_t narrow_row_items(const Products *p)
+{
+    return (p->narrow_shape.w * narrow_pixel(p) + LANES - 1) / LANES * LANES;
+}
+
+static size_t thread_items(const Products *p)
+{
+    return transposed_items(p) + KEPT_ROWS * narrow_row_items(p);
+}
+
+size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
+{
+    const Products p = products_of(NULL, NULL, s, s.c >= s.k);
+    const int groups = lanes_groups(s.n);
+    const size_t weights =
+        (partials_floats(&p, groups) + bias_floats(s) + thread_items(&p) * threads) * sizeof(float);
+    const size_t packed = SET(conv2d_packed)(s), most = weights > packed ? weights : packed;
+#ifdef TILE_PRODUCTS
+    const size_t tiles = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
+    return tiles > most ? tiles : most;
+#else
+    return most;
+#endif
+}
+
+/* Adds to `sums` (rows x columns vectors, `padded` floats apart) the products of one row and one tap:
+ * `count` pixels, the items in use. The tile's sizes are constants of the call site. */
+INLINE void accumulate_tile(float *sums, const Item *wide, const Item *narrow, size_t wide_step,
+                            size_t narrow_step, int count, int items, int padded, int rows, int columns)
+{
+    Vec sum[ROWS][COLUMNS];
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < columns; j++)
+            sum[i][j] = load(sums + (size_t)i * padded + j * VL);
+    for (int pixel = 0; pixel < count; pixel++, wide += wide_step, narrow += narrow_step)
+        for (int item = 0; item < items; item++) {
+            const Item *vectors = wide + (size_t)item * padded;
+#pragma GCC unroll 8
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+                for (int j = 0; j < columns; j++)
+                    sum[i][j] = add_products(sum[i][j], vectors + j * VL, narrow[i * ITEMS + item]);
+        }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < columns; j++)
+            store(sums + (size_t)i * padded + j * VL, sum[i][j]);
+}
+
+/* Which pixels of one row meet at tap column j: `count` of them, from these of either operand on. */
+typedef struct {
+    int count, wide_first, narrow_first;
+} Overlap;
+
+static Overlap overlap_of(const Products *p, int j)
+{
+    const int pad = (p->side - 1) / 2;
+    const int x_width = p->wide_is_x ? p->wide_shape.w : p->narrow_shape.w;
+    const int y_width = p->wide_is_x ? p->narrow_shape.w : p->wide_shape.w;
+    int first = 0, last = y_width;
+    while (first < last && first * p->stride + j - pad < 0)
+        first++;
+    while (last > first && (last - 1) * p->stride + j - pad >= x_width)
+        last--;
+    const int x_first = first * p->stride + j - pad;
+    return (Overlap){last - first, p->wide_is_x ? x_first : first, p->wide_is_x ? first : x_first};
+}
+
+/* The row of the narrow operand that meets row `wide_y` of the wide one at tap row i; -1 if there is none. */
+static int narrow_row(const Products *p, int wide_y, int i)
+{
+    const int pad = (p->side - 1) / 2;
+    if (!p->wide_is_x) {
+        int yi = wide_y * p->stride + i - pad;
+        return yi < p->narrow_shape.h ? yi : -1;
+    }
+    int at = wide_y + pad - i;
+    if (at < 0 || at % p->stride != 0)
+        return -1;
+    return at / p->stride < p->narrow_shape.h ? at / p->stride : -1;
+}
+
+#define ACCUMULATE(rows, columns) \
+    accumulate_tile(sums, wide, narrow, wide_step, narrow_step, o.count, items, p->padded, rows, columns)
+
+/* All wide channels x narrow channels b .. b + rows - 1 of one row and tap. */
+INLINE void accumulate_rows(const Products *p, float *sums, const Item *wide, const Item *narrow, Overlap o,
+                            int items, const int rows)
+{
+    const size_t wide_step = (size_t)(p->wide_is_x ? p->stride : 1) * ITEMS * p->padded;
+    const size_t narrow_step = (p->wide_is_x ? 1 : p->stride) * narrow_pixel(p);
+    int left = p->padded / VL;
+    for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
+        ACCUMULATE(rows, COLUMNS);
+    for (; left >= 2; left -= 2, sums += 2 * VL, wide += 2 * VL)
+        ACCUMULATE(rows, 2);
+    if (left)
+        ACCUMULATE(rows, 1);
+}
+
+static void accumulate_channels(const Products *p, float *sums, const Item *wide, const Item *narrow,
+                                Overlap o, int items, int rows)
+{
+    switch (rows) {
+    case 1:
+        accumulate_rows(p, sums, wide, narrow, o, items, 1);
+        break;
+    case 2:
+        accumulate_rows(p, sums, wide, narrow, o, items, 2);
+        break;
+    case 3:
+        accumulate_rows(p, sums, wide, narrow, o, items, 3);
+        break;
+    case 4:
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 4 ? 4 : ROWS);
+        break;
+    case 5:
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 5 ? 5 : ROWS);
+        break;
+    default:
+        accumulate_rows(p, sums, wide, narrow, o, items, ROWS);
+    }
+}
+
+/* One row of the wide operand, transposed, with one row of the narrow one: every tap of tap row i. */
+static void add_rows(const Products *p, float *partial, const Item *transposed, const Item *narrow, int i,
+                     int items, int from, int to)
+{
+    for (int j = 0; j < p->side; j++) {
+        const Overlap o = overlap_of(p, j);
+        if (o.count == 0)
+            continue;
+        const Item *wide = transposed + (size_t)o.wide_first * ITEMS * p->padded;
+        const Item *at = narrow + o.narrow_first * narrow_pixel(p);
+        float *tap = partial + (size_t)(i * p->side + j) * p->narrow_shape.c * p->padded;
+        for (int b = from; b < to; b += ROWS)
+            accumulate_channels(p, tap + (size_t)b * p->padded, wide, at + (size_t)b * ITEMS, o, items,
+                                to - b < ROWS ? to - b : ROWS);
+    }
+}
+
+/* The partial gradient of one group for narrow channels from..to-1. */
+static void group_gradient(const Products *p, float *partial, Item *transposed, int group, int from, int to)
+{
+    const int used = lanes_used(p->n, group), items = (used * ITEMS + LANES - 1) / LANES;
+    int row_kept[KEPT_ROWS] = {-1, -1, -1};
+    for (int tap = 0; tap < p->side * p->side; tap++)
+        memset(partial + ((size_t)tap * p->narrow_shape.c + from) * p->padded, 0,
+               (size_t)(to - from) * p->padded * sizeof *partial);
+    for (int wide_y = 0; wide_y < p->wide_shape.h; wide_y++) {
+        const Word *row = p->wide + row_at(p->wide_shape, group, wide_y);
+        transpose_row(transposed, row, p->wide_shape, p->padded, used);
+        for (int i = 0; i < p->side; i++) {
+            const int narrow_y = narrow_row(p, wide_y, i);
+            if (narrow_y < 0)
+                continue;
+            const Word *meets = p->narrow + row_at(p->narrow_shape, group, narrow_y);
+            Item *room = transposed + transposed_items(p) + narrow_y % KEPT_ROWS * narrow_row_items(p);
+            if (!ITEMS_IN_PLACE && row_kept[narrow_y % KEPT_ROWS] != narrow_y)
+                narrow_items(room, meets, p->narrow_shape, used);
+            row_kept[narrow_y % KEPT_ROWS] = narrow_y;
+            add_rows(p, partial, transposed, ITEMS_IN_PLACE ? (const Item *)meets : room, i, items, from, to);
+        }
+    }
+}
+
+void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                  void *scratch)
+{
+#ifdef TILE_PRODUCTS
+    if (s.side == 3 && s.stride == 1) {
+        SET(conv2d_backward_weights_tiles)(dw, db, dy, x, s, scratch);
+        return;
+    }
+#endif
+    const Products p = products_of(dy, x, s, s.c >= s.k);
+    const int groups = lanes_groups(s.n), channels = p.narrow_shape.c, threads = omp_get_max_threads();
+    const int parts = parts_of(groups, threads);
+    float *partials = scratch, *bias = partials + partials_floats(&p, groups);
+    Item *items = (Item *)(bias + bias_floats(s));
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+    for (int group = 0; group < groups; group++)
+        for (int part = 0; part < parts; part++) {
+            const int from = part_from(channels, ROWS, part, parts),
+                      to = part_from(channels, ROWS, part + 1, parts);
+            group_gradient(&p, partials + group * partial_floats(&p),
+                           items + omp_get_thread_num() * thread_items(&p), group, from, to);
+            if (db && part == 0)
+                SET(bias_partial)(bias, dy, conv2d_output(s), group);
+        }
+    SET(add_partials)(dw, partials, groups, &p);
+    if (db)
+        SET(add_bias)(db, bias, conv2d_output(s));
+}

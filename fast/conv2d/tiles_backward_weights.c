@@ -1,0 +1,303 @@
+/* Convolution, backward weights by tile products (fast/conv2d/tiles.h), 3x3 filters at stride 1: the core of
+ * fast/conv2d/backward_weights.c in bf16 on AMX.
+ *
+ * The sum runs over images and pixels. Two neighbouring pixels of 8 pairs of images are the 16 pairs of one
+ * product: 16 channels of dy x those pairs, times those pairs x 16 channels of x. dy needs its images paired,
+ * one permutation a unit; x is transposed on top, 24 more for 8 units (fast/simd/pairs.h). Both are packed so
+ * that any two neighbouring pixels of x, at every tap's alignment, are a tile as they stand, [pixel][item][16
+ * c], and pixels 2p and 2p + 1 of dy are one, [16 k][pixel][item]. A row of x has a pixel of 0 at either end,
+ * one of dy at its end if its width is odd: every tap of a row runs over the same pairs of pixels, and what
+ * is outside counts 0. Rows outside are skipped.
+ *
+ * Bound by arithmetic, if operands come from the caches nearby: a product takes 16 cycles, a load 8 at best.
+ * A tile of dy x the three taps of one filter row, whose operands are x at pixels 2p - 1, 2p and 2p + 1: the
+ * last of these is the first of the next pair, and stays in its register. So 3 loads (3 KB, 2 KB of them new)
+ * go with 3 products, half the time of these; three sums in flight take 52 cycles, the latency, instead of
+ * 48. A tile of 16 channels of x meets all of dy before the next one: a row of it (17 KB at width 32) stays
+ * in the first cache, dy comes from the second, 1 KB each 3 products. Two by two channels would load as much
+ * but read twice the bytes for each tap anew.
+ *
+ * A band is as many rows as make about BAND pixels. The sums of a group, 9 tiles for every 16 x 16 channels,
+ * are loaded and stored once a band and filter row: 3 KB each way for 48 products. Packing takes about 80
+ * cycles a pair of pixels and 16 channels of x, where the products of 64 channels of dy take 576.
+ *
+ * Images beyond the batch are masked to 0 in both operands. Each group of 16 images has its own partial
+ * gradient; the partials are added in group order.
+ *
+ * Error: n = N H W products a filter, in tiles of at most 32, then G groups. Additions of 0 are exact, so a
+ * product is rounded at most n - 1 times within its group: |got - ref| <= (n + G + 2) 2^-24 gauge. Denormals
+ * are flushed to 0. */
+#include "../operations.h"
+
+#ifdef TILE_PRODUCTS
+#include "../simd/pairs.h"
+#include "partials.h"
+#include "tiles.h"
+#include <assert.h>
+#include <omp.h>
+#include <string.h>
+
+enum { SIDE = 3, BAND = 32, ITEM_WORDS = PAIRS * TILE_COLUMNS };
+
+/* The tile registers: sums of the three taps of a filter row; dy of two pairs of pixels in turn; x left of,
+ * at and right of a pair of pixels, where left and right change places from pair to pair. */
+#define SUM_LEFT   0
+#define SUM_MIDDLE 1
+#define SUM_RIGHT  2
+#define EVEN_DY    3
+#define ODD_DY     4
+#define X_EVEN     5
+#define X_ODD      6
+#define X_MIDDLE   7
+
+/* Tiles of either operand's channels; pairs of pixels of a row; rows of dy in a band. */
+typedef struct {
+    const Word *dy, *x;
+    Shape in, out;
+    int c_tiles, k_tiles, pairs, rows;
+} Plan;
+
+static Plan plan_of(const Word *dy, const Word *x, Conv2dShape s)
+{
+    const int rows = (BAND + s.w - 1) / s.w;
+    return (Plan){.dy = dy,
+                  .x = x,
+                  .in = conv2d_input(s),
+                  .out = conv2d_output(s),
+                  .c_tiles = (s.c + TILE_COLUMNS - 1) / TILE_COLUMNS,
+                  .k_tiles = (s.k + TILE_ROWS - 1) / TILE_ROWS,
+                  .pairs = (s.w + 1) / 2,
+                  .rows = rows < s.h ? rows : s.h};
+}
+
+/* Words of one tap's sums; of one group's partial gradient: [tap][k tile][c tile][16 k][16 c]. */
+static size_t tap_words(const Plan *p)
+{
+    return (size_t)p->k_tiles * p->c_tiles * TILE_WORDS;
+}
+
+static size_t partial_words(const Plan *p)
+{
+    return SIDE * SIDE * tap_words(p);
+}
+
+/* Words of the packed operands of a thread: dy as [k tile][row of the band][pair], x as [row][c tile][pixel],
+ * where a row has its place by its number modulo rows + 2. */
+static size_t dy_words(const Plan *p)
+{
+    return (size_t)p->k_tiles * p->rows * p->pairs * TILE_WORDS;
+}
+
+static size_t x_row_words(const Plan *p)
+{
+    return (size_t)(2 * p->pairs + 2) * ITEM_WORDS;
+}
+
+static size_t x_words(const Plan *p)
+{
+    return (size_t)(p->rows + 2) * p->c_tiles * x_row_words(p);
+}
+
+size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads)
+{
+    const Plan p = plan_of(NULL, NULL, s);
+    return (partial_words(&p) * lanes_groups(s.n) + bias_floats(s) + (dy_words(&p) + x_words(&p)) * threads) *
+           sizeof(Word);
+}
+
+/* What one thread works on: tiles from..to-1 of one group, counted [c tile][k tile]. */
+typedef struct {
+    const Plan *plan;
+    float *partial;
+    Word *dy, *x;
+    LaneBits used;
+    int group, from, to;
+} Task;
+
+static Word *dy_tile(const Task *task, int k, int row, int pair)
+{
+    const Plan *p = task->plan;
+    return task->dy + (((size_t)k * p->rows + row) * p->pairs + pair) * TILE_WORDS;
+}
+
+/* From the pixel of 0 before a row on. */
+static Word *x_row(const Task *task, int y, int c)
+{
+    const Plan *p = task->plan;
+    return task->x + ((size_t)(y % (p->rows + 2)) * p->c_tiles + c) * x_row_words(p);
+}
+
+/* Row y of dy, row number `row` of its band: 16 channels of a tile k. Channels beyond K become 0. */
+static void pack_dy(const Task *task, int y, int row, int k)
+{
+    const Plan *p = task->plan;
+    const Word *from = p->dy + row_at(p->out, task->group, y);
+    for (int pixel = 0; pixel < 2 * p->pairs; pixel++, from += pixel_words(p->out)) {
+        Word *to = dy_tile(task, k, row, pixel / 2) + pixel % 2 * PAIRS;
+        for (int unit = 0; unit < PAIRS; unit++, to += UNIT * TILE_COLUMNS) {
+            const int at = k * PAIRS + unit;
+            LaneBits items = {0};
+            if (pixel < p->out.w && at < units_of(p->out.c))
+                items = pair_images(from + (size_t)at * LANES, task->used);
+            *(PairBits *)to = __builtin_shufflevector(items, items, 0, 1, 2, 3, 4, 5, 6, 7);
+            *(PairBits *)(to + TILE_COLUMNS) =
+                __builtin_shufflevector(items, items, 8, 9, 10, 11, 12, 13, 14, 15);
+        }
+    }
+}
+
+/* Row y of x: 16 channels of a tile c. */
+static void pack_x(const Task *task, int y, int c)
+{
+    const Plan *p = task->plan;
+    const Word *from = p->x + row_at(p->in, task->group, y);
+    Word *to = x_row(task, y, c);
+    memset(to, 0, ITEM_WORDS * sizeof *to);
+    to += ITEM_WORDS;
+    for (int pixel = 0; pixel < p->in.w; pixel++, from += pixel_words(p->in)) {
+        LaneBits square[PAIRS];
+        pairs_of_pixel(square, from, c * PAIRS, units_of(p->in.c), task->used);
+        for (int item = 0; item < PAIRS; item++, to += TILE_COLUMNS)
+            *(LaneBits *)to = square[item];
+    }
+    memset(to, 0, (size_t)(2 * p->pairs + 1 - p->in.w) * ITEM_WORDS * sizeof *to);
+}
+
+/* The products of pair number `pair` at its three taps; the operand of the first is in its register. */
+#define ADD_PAIR(dy_register, left, right)                                    \
+    do {                                                                      \
+        tile_load(dy_register, dy + pair * TILE_WORDS, TILE_STRIDE);          \
+        tile_load(X_MIDDLE, x + pair * TILE_WORDS + ITEM_WORDS, TILE_STRIDE); \
+        tile_load(right, x + (pair + 1) * TILE_WORDS, TILE_STRIDE);           \
+        tile_dot(SUM_LEFT, dy_register, left);                                \
+        tile_dot(SUM_MIDDLE, dy_register, X_MIDDLE);                          \
+        tile_dot(SUM_RIGHT, dy_register, right);                              \
+    } while (0)
+
+/* One row of dy with one of x. */
+INLINE void accumulate_row(const Word *dy, const Word *x, size_t pairs)
+{
+    tile_load(X_EVEN, x, TILE_STRIDE);
+    for (size_t pair = 0; pair < pairs; pair++) {
+        ADD_PAIR(EVEN_DY, X_EVEN, X_ODD);
+        if (++pair == pairs)
+            break;
+        ADD_PAIR(ODD_DY, X_ODD, X_EVEN);
+    }
+}
+
+/* Filter row i of one tile of sums, over the `rows` rows of the band that starts at y. */
+static void accumulate_band(const Task *task, int k, int c, int i, int y, int rows)
+{
+    const Plan *p = task->plan;
+    const size_t tap = tap_words(p);
+    float *sums = task->partial + SIDE * i * tap + ((size_t)k * p->c_tiles + c) * TILE_WORDS;
+    if (y == 0) {
+        tile_zero(SUM_LEFT);
+        tile_zero(SUM_MIDDLE);
+        tile_zero(SUM_RIGHT);
+    } else {
+        tile_load(SUM_LEFT, sums, TILE_STRIDE);
+        tile_load(SUM_MIDDLE, sums + tap, TILE_STRIDE);
+        tile_load(SUM_RIGHT, sums + 2 * tap, TILE_STRIDE);
+    }
+    for (int row = 0; row < rows; row++) {
+        const int meets = y + row + i - 1;
+        if (meets >= 0 && meets < p->in.h)
+            accumulate_row(dy_tile(task, k, row, 0), x_row(task, meets, c), p->pairs);
+    }
+    tile_store(sums, TILE_STRIDE, SUM_LEFT);
+    tile_store(sums + tap, TILE_STRIDE, SUM_MIDDLE);
+    tile_store(sums + 2 * tap, TILE_STRIDE, SUM_RIGHT);
+}
+
+/* All tiles of a task over one band: a row of x and 16 of its channels for all of dy. */
+static void accumulate_tiles(const Task *task, int y, int rows)
+{
+    const int k_tiles = task->plan->k_tiles;
+    for (int c = task->from / k_tiles; c * k_tiles < task->to; c++)
+        for (int i = 0; i < SIDE; i++)
+            for (int k = 0; k < k_tiles; k++)
+                if (c * k_tiles + k >= task->from && c * k_tiles + k < task->to)
+                    accumulate_band(task, k, c, i, y, rows);
+}
+
+/* The partial gradient of a task's tiles, band by band. */
+static void group_gradient(const Task *task)
+{
+    const Plan *p = task->plan;
+    const int tiles = task->to - task->from;
+    int packed = 0; /* rows of x */
+    for (int y = 0; tiles > 0 && y < p->out.h; y += p->rows) {
+        const int rows = p->out.h - y < p->rows ? p->out.h - y : p->rows;
+        for (; packed < p->in.h && packed <= y + rows; packed++)
+            for (int c = task->from / p->k_tiles; c * p->k_tiles < task->to; c++)
+                pack_x(task, packed, c);
+        for (int row = 0; row < rows; row++)
+            for (int k = 0; k < p->k_tiles && k < tiles; k++)
+                pack_dy(task, y + row, row, (task->from + k) % p->k_tiles);
+        accumulate_tiles(task, y, rows);
+    }
+}
+
+/* Adds the partials to dw (K,C,3,3) in group order, and to db. */
+static void add_partials(float *dw, const float *partials, const Plan *p)
+{
+    const int groups = lanes_groups(p->in.n), channels = p->in.c;
+    const size_t size = partial_words(p);
+#pragma omp parallel for schedule(static)
+    for (int k = 0; k < p->out.c; k++) {
+        for (int c = 0; c < channels; c++)
+            for (int tap = 0; tap < SIDE * SIDE; tap++) {
+                const size_t tile = (size_t)k / TILE_ROWS * p->c_tiles + c / TILE_COLUMNS;
+                const float *at = partials + tap * tap_words(p) + tile * TILE_WORDS +
+                                  k % TILE_ROWS * TILE_COLUMNS + c % TILE_COLUMNS;
+                float sum = 0;
+                for (int group = 0; group < groups; group++)
+                    sum += at[group * size];
+                dw[((size_t)k * channels + c) * SIDE * SIDE + tap] += sum;
+            }
+    }
+}
+
+void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                        void *scratch)
+{
+    assert(s.side == SIDE && s.stride == 1);
+    const Plan p = plan_of(dy, x, s);
+    const int groups = lanes_groups(s.n), tiles = p.c_tiles * p.k_tiles;
+    float *partials = scratch;
+    float *bias = partials + partial_words(&p) * groups;
+    Word *operands = bias + bias_floats(s);
+
+    /* Where threads do not divide the groups evenly, a group is split by tiles of its gradient: the order of
+     * every sum stays the same. */
+    const int threads = omp_get_max_threads(), parts = parts_of(groups, threads);
+#pragma omp parallel num_threads(threads)
+    {
+        const TileShape full = {TILE_ROWS, TILE_COLUMNS};
+        Word *own = operands + omp_get_thread_num() * (dy_words(&p) + x_words(&p));
+        tiles_configure((TileShape[TILES_COUNT]){full, full, full, full, full, full, full, full});
+#pragma omp for collapse(2) schedule(static)
+        for (int group = 0; group < groups; group++)
+            for (int part = 0; part < parts; part++) {
+                float *partial = partials + group * partial_words(&p);
+                group_gradient(&(Task){.plan = &p,
+                                       .partial = partial,
+                                       .dy = own,
+                                       .x = own + dy_words(&p),
+                                       .used = lanes_mask(lanes_used(s.n, group)),
+                                       .group = group,
+                                       .from = tiles * part / parts,
+                                       .to = tiles * (part + 1) / parts});
+                if (db && part == 0)
+                    SET(bias_partial)(bias, dy, p.out, group);
+            }
+        tiles_release();
+    }
+    add_partials(dw, partials, &p);
+    if (db)
+        SET(add_bias)(db, bias, p.out);
+}
+
+#endif

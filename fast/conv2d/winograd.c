@@ -1,0 +1,305 @@
+/* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3). Twin of
+ * ref/conv2d.c beside the direct fast/conv2d.c; backward weights is fast/conv2d/winograd_backward_weights.c.
+ *
+ * A tile of 4x4 pixels of y comes from 6x6 pixels d of x. With the filter g of a channel c of x,
+ *
+ *     y = A^T [ sum over c of (G g G^T) . (B^T d B) ] A,       . position by position, of 36.
+ *
+ * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter
+ * and, in the headers, transform_input and transform_output. With a = 5/8, b = 3/2 the error is twice that of
+ * the direct sum (root mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few
+ * additions less.
+ *
+ * Order: the input of 3 tiles, all channels, is transformed into v (gather), which stays in L2: 432 KiB at 64
+ * channels. For 8 filters at a time, position by position, v and the transformed filters give products
+ * (multiply: 3 vectors x 8 filters in registers, or 3 x 4), whose transform is y (scatter). Per block of
+ * tiles v is read once a block of filters, from L2; the filters once, from L2 or L3, at 64 channels 1.3 bytes
+ * a cycle; x and y once, from memory, fetched while multiply computes, a line at a time: they lie 4 KiB and
+ * more apart, where no hardware prefetcher follows, and many at once would wait for each other.
+ *
+ * A multi-resolution layer pools the x of its convolution, and adds what pooling hands back to the dx of it.
+ * Maxima are taken here, and any mode's gradient added, in registers, where x and dx pass anyway.
+ *
+ * Limit: 36 C K multiply-adds a tile where the direct sum has 144, so 4 times the peak in operations of the
+ * direct sum. Transforms add 144 instructions a tile and channel and 120 a tile and filter, 11% at 64
+ * channels, 46% at 16; their vectors are stored once and read once more. F(2x2, 3x3) would end at 2.25 times
+ * the peak, below what F(4x4, 3x3) reaches from 32 channels on, and its transforms cost as much a pixel.
+ * Reached at 32x32 with AVX-512 (2 cores, Zen 4): 2.8 times the peak at 64 channels, 2.3 at 32, 1.7 at 16. At
+ * 64 multiply takes 78% of the time, at 92% of the peak; gather and scatter take 22%, where their
+ * instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
+ *
+ * Error: every term of y is a product of entries of A, G, g, B, d and A. The input's transform rounds it up
+ * to 4 times in each direction (product, sum, product, sum), the filter's, in double, once when it becomes
+ * float, the sum over C products C times, the output's transform up to 4 times in each direction, the bias or
+ * the start once:
+ *
+ *     |got - ref| <= (C + 18) 2^-24 gauge,
+ *     gauge = |A^T| [ sum over c of (|G| |g| |G^T|) . (|B^T| |d| |B|) ] |A| + |b|,
+ *
+ * about 50 times the gauge of the direct sum, and in bf16, whose filters are float here, one rounding of 2^-8
+ * when the result is stored. a, b and all that the transforms multiply with are exact. */
+#include "products.h"
+#include "winograd_tiles.h"
+#include <assert.h>
+#include <limits.h>
+#include <omp.h>
+#include <string.h>
+
+enum { VECTORS = 3, FILTERS = VL == 16 ? 8 : 4 }; /* of one product in registers */
+enum { LINES = TILES * BLOCK / UNIT };            /* that scatter needs of a pixel of every tile */
+
+/* Measured against the direct sum in every instruction set, 192 images: 16->16 channels at 4x4 are 1.5 times
+ * as fast (1.1 on two threads), 64->10 at 32x32 1.3, 64->64 2.0 at 4x4 and 2.8 at 32x32; 8->8 at 4x4 are as
+ * fast, and maps that tiles of 4x4 cover badly slower (64->64: 0.9 at 5x5, 0.4 at 2x2). Where bf16 multiplies
+ * pairs its direct sum is twice as fast: 16 channels do not pay, nor do maps of 4x4, which gain 7% at 64
+ * channels and lose 40% at 128. The batch and the threads have no say,
+ * though 48 images at 4x4 are no work for two threads (0.9): the same images give the same bits in any batch
+ * and at any number of threads. */
+bool SET(winograd_pays)(Conv2dShape s)
+{
+#if defined TILE_PRODUCTS /* whose products are an order of magnitude faster than those of floats */
+    const int least = INT_MAX, smallest = TILE;
+#elif defined DOT_PRODUCTS
+    const int least = 24, smallest = 2 * TILE;
+#else
+    const int least = 10, smallest = TILE;
+#endif
+    return s.side == 3 && s.stride == 1 && s.c >= least && s.k >= least && s.h % TILE == 0 &&
+           s.w % TILE == 0 && s.h >= smallest && s.w >= smallest;
+}
+
+static size_t buffer_floats(Shape in, Shape out)
+{
+    return POSITIONS * position_floats(in.c) + (size_t)BLOCK * POSITIONS * ROW + pixel_words(out);
+}
+
+static int block_count(int filters)
+{
+    return (filters + BLOCK - 1) / BLOCK;
+}
+
+static size_t packed_floats(int channels, int filters)
+{
+    return (size_t)block_count(filters) * BLOCK * POSITIONS * channels;
+}
+
+static size_t scratch_floats(Shape in, Shape out, int threads)
+{
+    return packed_floats(in.c, out.c) + pixel_words(in) + threads * buffer_floats(in, out);
+}
+
+size_t SET(winograd_scratch)(Conv2dShape s, int threads)
+{
+    const size_t forward = scratch_floats(conv2d_input(s), conv2d_output(s), threads);
+    const size_t backward = scratch_floats(conv2d_output(s), conv2d_input(s), threads);
+    const size_t data = (forward > backward ? forward : backward) * sizeof(float);
+    const size_t weights = SET(winograd_weights_scratch)(s, threads);
+    return data > weights ? data : weights;
+}
+
+/* G times 3 numbers, `step` apart. */
+INLINE void transform_filter(VecDouble to[SPAN], const VecDouble *g, int step)
+{
+    const double a = A, b = B, p = 1 / (2 * a * a * (a * a - b * b)), q = 1 / (2 * b * b * (b * b - a * a));
+    const VecDouble even_a = p * (g[0] + a * a * g[2 * step]), odd_a = p * a * g[step];
+    const VecDouble even_b = q * (g[0] + b * b * g[2 * step]), odd_b = q * b * g[step];
+    to[0] = g[0] / (a * a * b * b);
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = g[2 * step];
+}
+
+/* Filters k .. k + HALF - 1, channel c, to the same place of every position. Filters beyond the last are 0.
+ */
+static void pack_filters_half(float *to, const float *w, int k, int c, int filters, int channels,
+                              bool flipped)
+{
+    VecDouble g[9] = {{0}}, rows[3][SPAN], u[SPAN];
+    for (int f = 0; f < HALF && k + f < filters; f++) {
+        const size_t filter = k + f;
+        const float *at = w + (flipped ? c * (size_t)filters + filter : filter * channels + c) * 9;
+        for (int tap = 0; tap < 9; tap++)
+            g[tap][f] = at[flipped ? 8 - tap : tap];
+    }
+    for (int j = 0; j < 3; j++)
+        transform_filter(rows[j], g + j, 3);
+    for (int i = 0; i < SPAN; i++) {
+        const VecDouble row[3] = {rows[0][i], rows[1][i], rows[2][i]};
+        transform_filter(u, row, 1);
+        for (int j = 0; j < SPAN; j++)
+            store_double(to + (size_t)(i * SPAN + j) * BLOCK * channels, u[j]);
+    }
+}
+
+/* Transforms w and packs it as [block][position][filter / FILTERS][c][filter % FILTERS], so that products
+ * read straight on. w is (K,C,3,3); flipped, for backward data, it is (channels,filters,3,3) with taps in
+ * reverse. */
+static void pack_filters(float *packed, const float *w, int filters, int channels, bool flipped)
+{
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int block = 0; block < block_count(filters); block++)
+        for (int c = 0; c < channels; c++)
+            for (int f = 0; f < BLOCK; f += HALF)
+                pack_filters_half(packed +
+                                      ((size_t)block * POSITIONS * BLOCK + f / FILTERS * FILTERS) * channels +
+                                      c * FILTERS + f % FILTERS,
+                                  w, block * BLOCK + f, c, filters, channels, flipped);
+}
+
+/* The lines that scatter needs of 8 filters of every tile, a share at each position: of y a pixel, of the
+ * gradient of pooled maps a pixel, and its marks. */
+static int lines_of(const void *lines[LINES], const Winograd *win, const Tile tiles[TILES], int position,
+                    int k)
+{
+    const int q = position % SQUARES,
+              share = position < PIXELS ? 0 : position / SQUARES - PIXELS / SQUARES + 1;
+    const size_t at = (size_t)k / UNIT * LANES;
+    int count = 0;
+    for (int t = 0; t < TILES; t++) {
+        const Word *dpooled = tiles[t].dpooled[q];
+        if (share == 0)
+            for (int f = 0; f < BLOCK / UNIT; f++)
+                lines[count++] = tiles[t].out[position] + at + f * LANES;
+        else if (share == 1 && dpooled)
+            for (int f = 0; f < BLOCK / UNIT; f++)
+                lines[count++] = dpooled + at + f * LANES;
+        else if (share == 2 && dpooled && win->unpooling.marks)
+            for (int f = 0; f < BLOCK; f += BLOCK / 2)
+                lines[count++] = win->unpooling.marks + (dpooled + at - win->unpooling.dy) * UNIT + f * LANES;
+    }
+    return count;
+}
+
+/* VECTORS x FILTERS sums over the channels at one position. Meanwhile a pixel that is needed later is
+ * fetched.
+ */
+INLINE void multiply(float *m, const float *v, const float *u, int channels, const Word *later,
+                     const void *const lines[LINES], int count)
+{
+    Vec sum[VECTORS][FILTERS] = {{{0}}};
+    for (int c = 0; c < channels; c++, v += ROW, u += FILTERS) {
+        Vec input[VECTORS];
+        __builtin_prefetch(later + c / UNIT * LANES);
+        if (c < count)
+            __builtin_prefetch(lines[c]);
+#pragma GCC unroll 8
+        for (int i = 0; i < VECTORS; i++)
+            input[i] = load(v + i * VL);
+#pragma GCC unroll 8
+        for (int f = 0; f < FILTERS; f++) {
+            const Vec weight = broadcast(u[f]);
+#pragma GCC unroll 8
+            for (int i = 0; i < VECTORS; i++)
+                sum[i][f] += input[i] * weight;
+        }
+    }
+#pragma GCC unroll 8
+    for (int f = 0; f < FILTERS; f++)
+#pragma GCC unroll 8
+        for (int i = 0; i < VECTORS; i++)
+            store(m + (size_t)f * POSITIONS * ROW + i * VL, sum[i][f]);
+}
+
+/* The products m [filter][position][tile] of one block of filters from v. What scatter and, if there is
+ * `later`, the next gather need is fetched meanwhile. */
+static void multiply_block(float *m, const float *v, const Winograd *win, int k, const Tile tiles[TILES],
+                           const Tile *later)
+{
+    const int channels = win->in.c;
+    const float *u = win->filters + (size_t)k * POSITIONS * channels;
+    for (int p = 0; p < POSITIONS; p++, v += position_floats(channels)) {
+        const void *lines[LINES];
+        const int count = lines_of(lines, win, tiles, p, k);
+        for (int f = 0; f < BLOCK; f += FILTERS, u += (size_t)FILTERS * channels)
+            for (int i = 0; i < ROW; i += VECTORS * VL)
+                multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
+                         later ? later->in[p] : tiles[0].in[p], lines, count);
+    }
+}
+
+/* TILES tiles from number `first` on, all filters. */
+static void convolve_tiles(const Winograd *win, int first, float *buffer)
+{
+    const int channels = win->in.c;
+    float *v = buffer, *m = v + POSITIONS * position_floats(channels);
+    Word *nowhere = m + (size_t)BLOCK * POSITIONS * ROW;
+    Tile tiles[TILES], next[TILES];
+    for (int t = 0; t < TILES; t++) {
+        locate(&tiles[t], win, first + t, nowhere);
+        locate(&next[t], win, first + TILES + t, nowhere);
+        if (win->pooled)
+            gather(v + t * LANES, win, &tiles[t], true);
+        else
+            gather(v + t * LANES, win, &tiles[t], false);
+    }
+    for (int block = 0; block < block_count(win->out.c); block++) {
+        multiply_block(m, v, win, block * BLOCK, tiles, block < TILES ? &next[block] : NULL);
+        scatter_block(win, tiles, m, block * BLOCK);
+    }
+}
+
+/* A tile's sums do not depend on which others share its block: the threads may divide them as they like. */
+static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
+{
+    Word *zeros = scratch + packed_floats(win.in.c, win.out.c);
+    if (!win.packed)
+        pack_filters(scratch, w, win.out.c, win.in.c, flipped);
+    memset(zeros, 0, pixel_words(win.in) * sizeof *zeros);
+    win.filters = scratch;
+    win.zeros = zeros;
+    win.buffers = zeros + pixel_words(win.in);
+    win.down = tiles_over(win.out.h);
+    win.across = tiles_over(win.out.w);
+    const int tiles = lanes_groups(win.in.n) * win.down * win.across;
+#pragma omp parallel for schedule(static)
+    for (int first = 0; first < tiles; first += TILES)
+        convolve_tiles(&win, first, win.buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
+}
+
+void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
+                                 const float *b, bool packed, Conv2dShape s, void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve((Winograd){.x = x,
+                        .y = y,
+                        .bias = b,
+                        .in = conv2d_input(s),
+                        .out = conv2d_output(s),
+                        .relu = true,
+                        .packed = packed,
+                        .pooled = pooled,
+                        .marks = marks},
+             w, false, scratch);
+}
+
+void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                           void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve(
+        (Winograd){.x = x, .y = y, .bias = b, .relu = relu, .in = conv2d_input(s), .out = conv2d_output(s)},
+        w, false, scratch);
+}
+
+/* The forward pass from dy with the filters flipped and transposed. */
+void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
+                                       bool packed, Conv2dShape s, void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve((Winograd){.x = dy,
+                        .y = dx,
+                        .in = conv2d_output(s),
+                        .out = conv2d_input(s),
+                        .packed = packed,
+                        .unpooling = unpooling},
+             w, true, scratch);
+}
+
+void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    convolve((Winograd){.x = dy, .y = dx, .add = true, .in = conv2d_output(s), .out = conv2d_input(s)}, w,
+             true, scratch);
+}

@@ -1,0 +1,293 @@
+/* The multi-resolution layer of the engine: forward. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
+ *
+ *     1. pooled[r]     from level to level, by 2; maxima on the way of 2, where that is Winograd's
+ *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
+ *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/engine/multires.c
+ *
+ * Bytes, in maps read or written for one level: the convolution reads x and writes z and the next level's x
+ * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the statistics read z, the mix reads z and writes y: 5
+ * and a third; pooling in a pass of its own reads x once more. Fused as far as the sums over the batch allow,
+ * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
+ * (fast/engine/layer_backward.c) it is 10 and a half and would be 5. */
+#include "layer.h"
+#include <assert.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+void SET(layer_free)(Layer *layer)
+{
+    if (!layer)
+        return;
+    for (int r = 0; r < MAX_LEVELS; r++) {
+        free(layer->pooled[r]);
+        free(layer->marks[r]);
+        free(layer->activation[r]);
+        free(layer->mean[r]);
+        free(layer->variance[r]);
+    }
+    free(layer->coefficient);
+    if (layer->own_scratch)
+        SET(scratch_free)(layer->scratch);
+    free(layer);
+}
+
+/* Aligned floats; *ok turns false when memory runs out. */
+static float *floats(size_t count, bool *ok)
+{
+    Buffer b = {0};
+    *ok = SET(buffer_grow)(&b, count * sizeof(float)) && *ok;
+    return b.data;
+}
+
+static size_t convolution_scratch(Conv2dShape block, int threads)
+{
+    const size_t direct = SET(conv2d_scratch)(block, threads),
+                 winograd = SET(winograd_scratch)(block, threads);
+    return direct > winograd ? direct : winograd;
+}
+
+static bool grow_scratch(Layer *layer, int batch)
+{
+    Scratch *s = layer->scratch;
+    const LayerSpec *spec = &layer->spec;
+    const size_t full = tensor_words(output_at(layer, batch, 0)) * sizeof(float);
+    /* Two sums a group and channel, for every group that a batch can have. */
+    bool ok =
+        SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
+    ok = ok && SET(buffer_grow)(&s->conv, convolution_scratch(block_at(layer, batch, 0), layer->threads));
+    for (int r = 0; r <= layer->top; r++) {
+        const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
+        const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
+        const bool finer = kept(layer, r) && r < s->coarsest;
+        ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
+        ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
+        ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
+        ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || SET(buffer_grow)(&s->upsampled[r], full));
+    }
+    return ok;
+}
+
+Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
+{
+    Layer *layer = calloc(1, sizeof *layer);
+    if (!layer)
+        return NULL;
+    layer->spec = *spec;
+    layer->at = slices;
+    layer->capacity = batch;
+    layer->threads = omp_get_max_threads();
+    layer->own_scratch = !slices.scratch;
+    layer->scratch = slices.scratch ? slices.scratch : SET(scratch_create)();
+    bool ok = layer->scratch != NULL;
+    for (int r = 0; r < spec->levels; r++)
+        layer->top = kept(layer, r) ? r : layer->top;
+    while (!kept(layer, layer->finest))
+        layer->finest++;
+    layer->stored = spec->up == UPSAMPLE_NEAREST ? layer->finest : 0;
+    assert(spec->height % (1 << layer->top) == 0 && spec->width % (1 << layer->top) == 0);
+    for (int r = 0; r <= layer->top; r++) {
+        if (r > 0)
+            layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
+        if (r > 0 && spec->down == POOL_MAX)
+            layer->marks[r] =
+                (Mark *)floats(tensor_words(input_at(layer, batch, r)) * UNIT / sizeof(float), &ok);
+        if (!kept(layer, r))
+            continue;
+        layer->activation[r] = floats(tensor_words(output_at(layer, batch, r)), &ok);
+        layer->mean[r] = calloc(spec->channels_out, sizeof(double));
+        layer->variance[r] = calloc(spec->channels_out, sizeof(double));
+        ok = ok && layer->mean[r] && layer->variance[r];
+    }
+    layer->padded = units_of(spec->channels_out) * UNIT;
+    layer->coefficient = floats((size_t)(spec->levels + 4) * layer->padded, &ok);
+    if (ok && grow_scratch(layer, batch)) {
+        if (layer->stored > layer->scratch->coarsest)
+            layer->scratch->coarsest = layer->stored;
+        return layer;
+    }
+    SET(layer_free)(layer);
+    return NULL;
+}
+
+/* The input at level r. Finer than it is stored at it stands in scratch, so it is made when it is asked for.
+ */
+const Word *SET(layer_pooled)(const Layer *layer, int r)
+{
+    const Tensor *x = layer->x;
+    if (r >= x->level)
+        return r == x->level ? x->data : layer->pooled[r];
+    Word *finer = layer->scratch->finer[r].data;
+    SET(upsample_forward)(finer, x->data, UPSAMPLE_NEAREST, 1 << (x->level - r), shape_stored(x));
+    return finer;
+}
+
+/* Tracked averages, as ref_batchnorm_track. */
+static void track(Layer *layer, int r, double m)
+{
+    const int channels = layer->spec.channels_out;
+    const double momentum = layer->spec.momentum, unbiased = m > 1 ? m / (m - 1) : 1;
+    float *mean = layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(&layer->spec, r);
+    float *variance = mean + channels, *weight = variance + channels;
+    for (int k = 0; k < channels; k++) {
+        mean[k] = (1 - momentum) * mean[k] + momentum * layer->mean[r][k];
+        variance[k] = (1 - momentum) * variance[k] + momentum * unbiased * layer->variance[r][k];
+    }
+    *weight = (1 - momentum) * *weight + momentum;
+}
+
+/* What inference normalises with, as ref_batchnorm_tracked. */
+static void use_tracked(Layer *layer, int r)
+{
+    const int channels = layer->spec.channels_out;
+    const float *mean =
+        layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(&layer->spec, r);
+    const float *variance = mean + channels;
+    const double weight = variance[channels];
+    for (int k = 0; k < channels; k++) {
+        layer->mean[r][k] = weight > 0 ? mean[k] / weight : 0;
+        layer->variance[r][k] = weight > 0 ? variance[k] / weight : 1;
+    }
+}
+
+static void statistics(Layer *layer, int r, Shape map, Pass pass)
+{
+    if (pass == PASS_INFERENCE) {
+        use_tracked(layer, r);
+        return;
+    }
+    const double m = (double)map.n * map.h * map.w;
+    double *sum = layer->mean[r], *squares = layer->variance[r];
+    SET(channel_sums)
+    (sum, squares, NULL, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
+    for (int k = 0; k < map.c; k++) {
+        layer->mean[r][k] = sum[k] / m;
+        layer->variance[r][k] = fmax(squares[k] / m - layer->mean[r][k] * layer->mean[r][k], 0);
+    }
+    if (pass == PASS_FILTERS)
+        track(layer, r, m);
+}
+
+/* alpha (gamma (z - mean) scale + beta), summed over levels, is sum of coefficient z + constant. */
+static void fold_normalisation(Layer *layer, MixedMaps *maps)
+{
+    const int channels = layer->spec.channels_out;
+    float *constant = layer->coefficient + (size_t)layer->spec.levels * layer->padded;
+    for (int k = 0; k < channels; k++) {
+        double sum = 0;
+        for (int r = 0; r <= layer->top; r++) {
+            if (!kept(layer, r))
+                continue;
+            const float *gamma = gamma_of(layer, r);
+            const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps);
+            const double coefficient = layer->alpha[r] * (gamma ? gamma[k] : 1) * scale;
+            layer->coefficient[(size_t)r * layer->padded + k] = coefficient;
+            sum +=
+                layer->alpha[r] * (double)(gamma ? gamma[channels + k] : 0) - coefficient * layer->mean[r][k];
+        }
+        constant[k] = sum;
+    }
+    maps->constant = constant;
+    for (int r = 0; r <= layer->top; r++)
+        maps->coefficient[r] = layer->coefficient + (size_t)r * layer->padded;
+}
+
+/* The input at level r from the level before. */
+static void pool(Layer *layer, int n, int r)
+{
+    const Word *finer = SET(layer_pooled)(layer, r - 1);
+    if (layer->spec.down == POOL_MAX)
+        SET(pool_forward_marked)(layer->pooled[r], layer->marks[r], finer, input_at(layer, n, r - 1));
+    else
+        SET(pool_forward)(layer->pooled[r], finer, layer->spec.down, 2, input_at(layer, n, r - 1));
+}
+
+/* What the levels of a layer hand on to the next one: whether its input is made, whether scratch holds the
+ * filters of Winograd's algorithm. */
+typedef struct {
+    bool pooled, packed;
+} Done;
+
+/* The activation at level r. */
+static void convolve(Layer *layer, Done *done, int n, int r)
+{
+    const Conv2dShape block = block_at(layer, n, r);
+    const Word *x = SET(layer_pooled)(layer, r);
+    const float *w = filters_of(layer), *b = bias_of(layer);
+    void *scratch = layer->scratch->conv.data;
+    if (SET(winograd_pays)(block)) {
+        done->pooled = r >= layer->x->level && r < layer->top && layer->spec.down == POOL_MAX;
+        Word *pooled = done->pooled ? layer->pooled[r + 1] : NULL;
+        Mark *marks = done->pooled ? layer->marks[r + 1] : NULL;
+        SET(winograd_layer_forward)
+        (layer->activation[r], pooled, marks, x, w, b, done->packed, block, scratch);
+        done->packed = true;
+    } else {
+        SET(conv2d_forward)(layer->activation[r], x, w, b, true, block, scratch);
+        done->packed = false;
+    }
+}
+
+void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
+{
+    const LayerSpec *spec = &layer->spec;
+    const int n = x->shape.n;
+    assert(n <= layer->capacity && n <= y->capacity && omp_get_max_threads() <= layer->threads);
+    MixedMaps maps = {.kept = spec->kept, .levels = spec->levels};
+    y->shape.n = n;
+    y->level = layer->stored;
+    y->gradient = false;
+    layer->x = x;
+    Done done = {false, false};
+    for (int r = 0; r <= layer->top; r++) {
+        if (r > x->level && !done.pooled)
+            pool(layer, n, r);
+        done.pooled = false;
+        if (!kept(layer, r))
+            continue;
+        convolve(layer, &done, n, r);
+        statistics(layer, r, output_at(layer, n, r), pass);
+        maps.z[r] = layer->activation[r];
+        maps.step[r] = 1 << (r - layer->stored);
+        if (spec->up == UPSAMPLE_BILINEAR && r > 0) {
+            Word *upsampled = layer->scratch->upsampled[r].data;
+            SET(upsample_forward)(upsampled, layer->activation[r], spec->up, 1 << r, output_at(layer, n, r));
+            maps.z[r] = upsampled;
+            maps.step[r] = 1;
+        }
+    }
+    SET(softmax_forward)
+    (layer->alpha, layer->at.logits->data + layer->at.logits_at, spec->kept, spec->levels);
+    fold_normalisation(layer, &maps);
+    SET(multires_mix)(y->data, &maps, shape_stored(y));
+}
+
+void SET(layer_alpha)(const Layer *layer, double *alpha)
+{
+    float rounded[MAX_LEVELS];
+    SET(softmax_forward)
+    (rounded, layer->at.logits->data + layer->at.logits_at, layer->spec.kept, layer->spec.levels);
+    for (int r = 0; r < layer->spec.levels; r++)
+        alpha[r] = rounded[r];
+}
+
+bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
+{
+    const int n = layer->x->shape.n;
+    const double *statistic = stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r];
+    const Word *map = stage == STAGE_POOLED       ? SET(layer_pooled)(layer, r)
+                      : stage == STAGE_ACTIVATION ? layer->activation[r]
+                      : stage == STAGE_DCONV      ? layer->dconv[r]
+                                                  : NULL;
+    if (stage == STAGE_MEAN || stage == STAGE_VARIANCE) {
+        memcpy(values, statistic, layer->spec.channels_out * sizeof *values);
+        return true;
+    }
+    if (!map)
+        return false;
+    const Tensor view = {stage == STAGE_POOLED ? input_at(layer, n, r) : output_at(layer, n, r), n, 0, false,
+                         (Word *)map};
+    SET(engine).tensor_export(values, &view);
+    return true;
+}

@@ -1,0 +1,140 @@
+/* The parts of the engine that its files share. */
+#ifndef NOPOOL_FAST_LAYER_H
+#define NOPOOL_FAST_LAYER_H
+
+#include "../operations.h"
+
+/* With nearest upsampling a layer whose finest kept level is m gives maps that are constant on squares of
+ * 2^m: they are stored as one pixel a square, and pooling by 2^r is the identity for r = m and pools by
+ * 2^(r-m) for r > m. The gradient of such a map is stored as the sum over each square, which is all that the
+ * layer before needs of it. */
+struct Tensor {
+    Shape shape; /* shape.n is the present batch; height and width before storing it coarser */
+    int capacity;
+    int level;     /* stored is (H / 2^level, W / 2^level) */
+    bool gradient; /* a stored pixel is the sum over its square, not each of its pixels */
+    Word *data;    /* tensor_words of the capacity at level 0 */
+};
+
+INLINE Shape shape_stored(const Tensor *t)
+{
+    return shape_coarser(t->shape, 1 << t->level);
+}
+
+struct Vector {
+    size_t count;
+    float *data;
+};
+
+/* An array that grows: at least `bytes` long, aligned to 64. */
+typedef struct {
+    void *data;
+    size_t bytes;
+} Buffer;
+
+struct Scratch {
+    Buffer conv, reduce;          /* of the convolutions, of the sums over the batch */
+    Buffer dsum[MAX_LEVELS];      /* dy brought to level r: the gradient of mixed maps, not yet times alpha;
+                                     dy itself is the one of the level that it is stored at */
+    Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
+    Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
+    Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
+    int coarsest;                 /* level at which a layer that shares this scratch stores its output */
+};
+
+struct Layer {
+    LayerSpec spec;
+    Slices at;
+    Scratch *scratch;
+    bool own_scratch;
+    int capacity;
+    int finest, top; /* levels that are kept */
+    int stored;      /* the level that y is stored at: see struct Tensor */
+    int threads;     /* that scratch is sized for: a pass may run on fewer, not on more */
+    const Tensor *x; /* the input of the last forward pass */
+    float alpha[MAX_LEVELS];
+    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
+    Mark *marks[MAX_LEVELS];      /* where pooled[r] stands, for maxima */
+    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
+    double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
+    double *variance[MAX_LEVELS];
+    Word *dconv[MAX_LEVELS]; /* the gradient of the convolution's output, in the place of dsum */
+    /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
+     * numbers of the channel beyond stay 0. */
+    float *coefficient;
+    int padded; /* that K */
+};
+
+INLINE Shape input_at(const Layer *layer, int n, int r)
+{
+    return (Shape){n, layer->spec.channels_in, layer->spec.height >> r, layer->spec.width >> r};
+}
+
+INLINE Shape output_at(const Layer *layer, int n, int r)
+{
+    return (Shape){n, layer->spec.channels_out, layer->spec.height >> r, layer->spec.width >> r};
+}
+
+INLINE Conv2dShape block_at(const Layer *layer, int n, int r)
+{
+    const LayerSpec *s = &layer->spec;
+    return (Conv2dShape){n, s->channels_in, s->channels_out, s->height >> r, s->width >> r, 3, 1};
+}
+
+INLINE bool kept(const Layer *layer, int r)
+{
+    return level_kept(layer->spec.kept, r);
+}
+
+INLINE const float *filters_of(const Layer *layer)
+{
+    return layer->at.filters->data + layer->at.filters_at;
+}
+
+INLINE const float *bias_of(const Layer *layer)
+{
+    return layer->spec.bias ? filters_of(layer) + layer_weights_count(&layer->spec) : NULL;
+}
+
+/* gamma (K) of level r, with beta (K) behind it; NULL without an affine map. */
+INLINE const float *gamma_of(const Layer *layer, int r)
+{
+    return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
+}
+
+/* The input at level r. */
+const Word *SET(layer_pooled)(const Layer *layer, int r);
+
+bool SET(buffer_grow)(Buffer *b, size_t bytes);
+
+Tensor *SET(tensor_create)(Shape s);
+void SET(tensor_free)(Tensor *t);
+
+Scratch *SET(scratch_create)(void);
+void SET(scratch_free)(Scratch *s);
+
+Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch);
+void SET(layer_free)(Layer *layer);
+void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass);
+void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
+void SET(layer_alpha)(const Layer *layer, double *alpha);
+bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values);
+
+/* fast/engine/multires.c. With a coefficient per level and channel and a constant per channel,
+ *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]). */
+typedef struct {
+    const Word *z[MAX_LEVELS];
+    const float *coefficient[MAX_LEVELS];
+    int step[MAX_LEVELS];
+    const float *constant;
+    unsigned kept;
+    int levels;
+} MixedMaps;
+void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);
+
+/* dconv = z > 0 ? a dsum + b z + c : 0, which may take the place of dsum, the numbers a, b, c per channel. In
+ * bf16 the numbers of a channel beyond an odd last one are there too, and 0. */
+void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
+                            const float *c, Shape s);
+
+#endif

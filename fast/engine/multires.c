@@ -1,0 +1,75 @@
+/* The two fused passes of the multi-resolution layer; fast/engine/layer.c composes them with the plain
+ * operations. Twin of the steps 3 to 5 of ref/multires.c.
+ *
+ * Bound by bytes. Batch norm is a scale and a shift per channel, and nearest upsampling repeats pixels, so
+ * steps 3 (normalise), 4 (upsample) and 5 (mix) are one pass: it reads each level's activation once, from the
+ * coarser maps through the cache, and writes y once. Neither the normalised nor the upsampled maps ever
+ * exist. Backward is likewise one pass a level: it reads the gradient and the activation, and writes the
+ * gradient of the convolution.
+ *
+ * Error: a sum of n = R + 1 terms (3 backward) whose coefficients were rounded once from double:
+ * |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values; in bf16 one
+ * rounding of 2^-8 more. */
+#include "layer.h"
+
+void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
+{
+    const size_t pixel = pixel_words(s);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int row = 0; row < s.h; row++) {
+            const Word *from[MAX_LEVELS];
+            const float *coefficient[MAX_LEVELS];
+            int step[MAX_LEVELS], count = 0;
+            for (int r = 0; r < maps->levels; r++) {
+                if (!level_kept(maps->kept, r))
+                    continue;
+                step[count] = maps->step[r];
+                coefficient[count] = maps->coefficient[r];
+                from[count] = maps->z[r] + row_at(shape_coarser(s, step[count]), group, row / step[count]);
+                count++;
+            }
+            Word *to = y + row_at(s, group, row);
+            for (int column = 0; column < s.w; column++, to += pixel) {
+                const Word *z[MAX_LEVELS];
+                for (int r = 0; r < count; r++)
+                    z[r] = from[r] + column / step[r] * pixel;
+                for (int unit = 0; unit < units_of(s.c); unit++)
+                    for (int part = 0; part < LANES; part += VL) {
+                        const size_t at = (size_t)unit * LANES + part;
+                        Unit sum;
+                        UNROLL_UNIT
+                        for (int i = 0; i < UNIT; i++)
+                            sum.channel[i] = broadcast(maps->constant[unit * UNIT + i]);
+                        for (int r = 0; r < count; r++) {
+                            const Unit u = load_unit(z[r] + at);
+                            UNROLL_UNIT
+                            for (int i = 0; i < UNIT; i++)
+                                sum.channel[i] += broadcast(coefficient[r][unit * UNIT + i]) * u.channel[i];
+                        }
+                        store_unit(to + at, sum);
+                    }
+            }
+        }
+}
+
+void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
+                            const float *c, Shape s)
+{
+#pragma omp parallel for schedule(static)
+    for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
+        for (int unit = 0; unit < units_of(s.c); unit++)
+            for (int part = 0; part < LANES; part += VL) {
+                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
+                const Unit activation = load_unit(z + at), gradient = load_unit(dsum + at);
+                Unit result;
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT; i++) {
+                    const int k = unit * UNIT + i;
+                    const Vec slope = broadcast(a[k]) * gradient.channel[i] +
+                                      broadcast(b[k]) * activation.channel[i] + broadcast(c[k]);
+                    result.channel[i] = choose(activation.channel[i] > 0, slope, (Vec){0});
+                }
+                store_unit(dconv + at, result);
+            }
+}
