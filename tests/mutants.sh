@@ -1,40 +1,79 @@
 #!/usr/bin/env bash
 # Breaks copies of the sources, one line of tests/mutants.tsv at a time, and demands that each is noticed by a suite that
-# the line names. A mutant that changes nothing, or that every suite lets pass, fails.
+# the line names: by a check that fails, not by the clock. A mutant that does not build, changes nothing, only hangs, or
+# that every suite lets pass, fails. MUTANTS=PATTERN takes only the lines that contain it.
+#
+# Each mutant starts from a copy of one finished build, so that only what depends on the broken file is built again, with
+# the instruction sets that this machine runs in tests; as many are tried at a time as there are cores.
 set -uo pipefail
-cd "$(dirname "$0")/.."
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-cp -r Makefile ref fast experiments tests packages.txt paper "$copy"
-[ -d data ] && ln -s "$PWD/data" "$copy/data"
-export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build
+cd "$(dirname "$0")/.." || exit 1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build CK_TIMEOUT_MULTIPLIER=4 TMPDIR=$scratch/tmp
+mkdir "$scratch/whole" "$TMPDIR"
+tar c --exclude=./build --exclude='./build-*' --exclude=./runs --exclude=./data --exclude=./.git . | tar x -C "$scratch/whole"
+[ -d data ] && ln -s "$PWD/data" "$scratch/whole/data"
+
+has() { grep -qw "$1" /proc/cpuinfo; }
+sets=("ISAS_f32=plain" "ISAS_bf16=plain amx_emulated")
+if [ "$(uname -m)" = x86_64 ] && has avx512f; then
+    sets=("ISAS_f32=plain avx512" "ISAS_bf16=plain $(has avx512_bf16 && echo avx512bf16) amx_emulated")
+elif [ "$(uname -m)" = x86_64 ] && has avx2; then
+    sets=("ISAS_f32=plain avx2" "ISAS_bf16=plain avx2 amx_emulated")
+fi
 # A broken source may leave a variable unused: a warning is no error here. Optimised little, it builds in half the time.
-build() { make -C "$copy" -j"$(nproc)" EXTRA_FLAGS="-Wno-error -O1" all build/check >"$copy/log" 2>&1; }
-build || { cat "$copy/log"; echo "mutants: the sources do not build as they are"; exit 1; }
-for suite in $(grep -v '^#' tests/mutants.tsv | cut -f3 | tr ' ' '\n' | sort -u); do
-    (cd "$copy" && CK_RUN_SUITE=$suite build/check >log 2>&1) ||
-        { cat "$copy/log"; echo "mutants: the suite $suite does not pass on the sources as they are"; exit 1; }
+build() { make -C "$1" -j"$2" "${sets[@]}" EXTRA_FLAGS="-Wno-error -O1" all build/check >"$1.log" 2>&1; }
+
+# Runs one suite in a folder: "passes", "fails" or, where nothing but time ran out, "hangs".
+run_suite() {
+    local log=$1.log status=0
+    (cd "$1" && CK_RUN_SUITE=$2 timeout 900 build/check) >"$log" 2>&1 || status=$?
+    [ $status = 0 ] && { echo passes; return; }
+    [ $status = 124 ] && { echo hangs; return; }
+    if grep -q 'Test timeout expired' "$log" && ! grep -E '^tests/.*:[FE]:' "$log" | grep -vq 'Test timeout expired'; then
+        echo hangs
+    else
+        echo fails
+    fi
+}
+
+build "$scratch/whole" "$(nproc)" || { cat "$scratch/whole.log"; echo "mutants: the sources do not build as they are"; exit 1; }
+grep -v '^\(#\|$\)' tests/mutants.tsv | grep -- "${MUTANTS:-}" >"$scratch/list"
+for suite in $(cut -f3 "$scratch/list" | tr ' ' '\n' | sort -u); do
+    [ "$(run_suite "$scratch/whole" "$suite")" = passes ] ||
+        { cat "$scratch/whole.log"; echo "mutants: the suite $suite does not pass on the sources as they are"; exit 1; }
 done
 
-survived=0 caught=0
-while IFS=$'\t' read -r file expression suites what; do
-    case $file in ''|'#'*) continue ;; esac
-    cp "$copy/$file" "$copy/original"
-    sed -i "$expression" "$copy/$file"
-    verdict="SURVIVED"
-    if cmp -s "$copy/$file" "$copy/original"; then
-        verdict="CHANGES NOTHING"
-    elif ! build; then
-        verdict="DOES NOT BUILD"
-    else
-        for suite in $suites; do
-            (cd "$copy" && CK_RUN_SUITE=$suite timeout 120 build/check >log 2>&1) || { verdict="caught by $suite"; break; }
-        done
-    fi
-    mv "$copy/original" "$copy/$file"
-    touch "$copy/$file"
-    case $verdict in caught*) caught=$((caught + 1)) ;; *) survived=$((survived + 1)) ;; esac
-    printf '%-28s %-52s %s\n' "$verdict" "$what" "$file"
-done <tests/mutants.tsv
-echo "mutants: $caught caught, $survived not"
-[ "$survived" = 0 ] && [ "$caught" -gt 0 ]
+# try(folder, file, expression, suites): what became of one mutant, in words.
+try() {
+    local here=$1 file=$2 suite outcome verdict=SURVIVED
+    rm -rf "$here"
+    cp -a "$scratch/whole" "$here"
+    sed -i "$3" "$here/$file"
+    cmp -s "$here/$file" "$scratch/whole/$file" && { echo "CHANGES NOTHING"; return; }
+    touch "$here/$file"
+    build "$here" 1 || { echo "DOES NOT BUILD"; return; }
+    for suite in $4; do
+        outcome=$(run_suite "$here" "$suite")
+        [ "$outcome" = fails ] && { echo "caught by $suite"; return; }
+        [ "$outcome" = hangs ] && verdict="HANGS in $suite"
+    done
+    echo "$verdict"
+}
+
+# worker(number, workers): every workers-th line of the list.
+worker() {
+    local line=0 file expression suites what
+    while IFS=$'\t' read -r file expression suites what; do
+        [ $((line++ % $2)) = "$1" ] || continue
+        printf '%-28s %-60s %s\n' "$(try "$scratch/mutant$1" "$file" "$expression" "$suites")" "$what" "$file"
+    done <"$scratch/list"
+}
+
+workers=$(nproc)
+for ((w = 0; w < workers; w++)); do worker "$w" "$workers" & done | tee "$scratch/verdicts"
+wait
+caught=$(grep -c '^caught' "$scratch/verdicts")
+all=$(wc -l <"$scratch/list")
+echo "mutants: $caught of $all caught; in experiments/: $(cut -f1 "$scratch/list" | grep -c '^experiments/')"
+[ "$caught" = "$all" ] && [ "$all" -gt 0 ]
