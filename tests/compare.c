@@ -2,6 +2,7 @@
 #include "compare.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const double EXACT = 0; /* as a gauge: any error is infinite */
 
@@ -70,4 +71,21 @@ const char *describe(Difference d)
     snprintf(text, sizeof text, "ratio %.6g at %zu of %zu: got %.17g, expected %.17g, unit %.6g", d.ratio,
              d.at, d.count, d.got, d.ref, d.gauge);
     return text;
+}
+
+static char subject[64] = "-";
+
+void compare_subject(const char *name, const char *instruction_set)
+{
+    snprintf(subject, sizeof subject, "%s %s", name, instruction_set);
+}
+
+void compare_record(const char *test, const char *what, Difference d, double limit)
+{
+    const char *path = getenv("NOPOOL_ERRORS");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file)
+        return;
+    fprintf(file, "%s\t%s\t%s\t%zu\t%.6g\t%.6g\n", test, what, subject, d.count, d.ratio, limit);
+    fclose(file);
 }

@@ -36,11 +36,20 @@ bool within(Difference d, double limit);
 /* A sentence for a message; valid until the next call. */
 const char *describe(Difference d);
 
+/* What is being tested, for the record: "f32 avx512". */
+void compare_subject(const char *name, const char *instruction_set);
+
+/* The record of every bound and of the worst error met: where the environment variable NOPOOL_ERRORS names a
+ * file, adds a line `test <tab> array <tab> subject <tab> elements <tab> worst error <tab> bound`, both in
+ * units of 2^-24 of the gauge (in that of the comparison where there is none). The book quotes it. */
+void compare_record(const char *test, const char *what, Difference d, double limit);
+
 /* One assertion a tensor. */
 #define CK_WITHIN(difference, limit, what)                                                            \
     do {                                                                                              \
         const Difference difference_ = (difference);                                                  \
         const double limit_ = (limit);                                                                \
+        compare_record(__func__, (what), difference_, limit_);                                        \
         ck_assert_msg(within(difference_, limit_), "%s: %s; limit %g", (what), describe(difference_), \
                       limit_);                                                                        \
     } while (0)

@@ -1,6 +1,7 @@
 /* Lanes for tests. The conversions are written anew here, index by index, so that they also check the sets'
  * own. */
 #include "lanes.h"
+#include "compare.h"
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -17,6 +18,8 @@ const Kernels *use_version(int index)
     unit = bf16 ? 2 : 1;
     numbers_have_bits(bf16 ? 8 : 24);
     used = index % MAX_ISAS < count ? versions[index % MAX_ISAS] : NULL;
+    if (used)
+        compare_subject(used->name, used->instruction_set);
     return used;
 }
 
