@@ -16,6 +16,7 @@ static const double *map_of(const double *x, int n, int c, Shape s)
     return x + ((size_t)n * s.c + c) * s.h * s.w;
 }
 
+// book: batchnorm_forward
 void ref_batchnorm_statistics(double *mean, double *variance, const double *x, Shape s)
 {
     const int pixels = s.h * s.w;
@@ -50,7 +51,9 @@ void ref_batchnorm_forward(double *y, const double *x, const double *mean, const
             }
         }
 }
+// book: end
 
+// book: batchnorm_backward
 /* From y = gamma xhat + beta:        dgamma = sum dy xhat,  dbeta = sum dy,  dxhat = gamma dy.
  * From xhat = (x - mean) scale, where mean and scale = 1 / sqrt(variance + eps) depend on every x:
  *
@@ -84,6 +87,7 @@ void ref_batchnorm_backward(double *dx, double *dgamma, double *dbeta, const dou
             }
     }
 }
+// book: end
 
 void ref_batchnorm_track(double *mean_average, double *variance_average, double *weight, const double *mean,
                          const double *variance, double momentum, Shape s)

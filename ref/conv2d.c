@@ -27,6 +27,7 @@ static void check_shape(Conv2dShape s)
     (void)s;
 }
 
+// book: conv2d_forward
 void ref_conv2d_forward(double *y, const double *x, const double *w, const double *b, Conv2dShape s)
 {
     check_shape(s);
@@ -47,7 +48,9 @@ void ref_conv2d_forward(double *y, const double *x, const double *w, const doubl
                     y[at(n, k, yo, xo, out)] = sum;
                 }
 }
+// book: end
 
+// book: conv2d_backward
 /* From y[..k..] = .. + w[k][c][i][j] x[n][c][yi][xi]: every product hands w times dy back to its pixel of x.
  */
 void ref_conv2d_backward_data(double *dx, const double *dy, const double *w, Conv2dShape s)
@@ -92,3 +95,4 @@ void ref_conv2d_backward_weights(double *dw, double *db, const double *dy, const
                             }
                 }
 }
+// book: end

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stddef.h>
 
+// book: cross_entropy
 /* log of the sum of exponentials; the largest logit is taken out, so that nothing overflows. */
 static double log_sum_exp(const double *logits, int k)
 {
@@ -42,3 +43,4 @@ void ref_cross_entropy_backward(double *dlogits, const double *logits, const int
             dlogits[(size_t)i * k + o] += (exp(row[o] - normaliser) - (o == labels[i])) / n;
     }
 }
+// book: end

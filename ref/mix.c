@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <math.h>
 
+// book: mix_forward
 void ref_softmax_forward(double *alpha, const double *a, unsigned kept, int levels)
 {
     assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
@@ -21,6 +22,7 @@ void ref_softmax_forward(double *alpha, const double *a, unsigned kept, int leve
     for (int r = 0; r < levels; r++)
         alpha[r] /= sum;
 }
+// book: end
 
 /* From alpha[r] = exp(a[r]) / sum: d alpha[r] / d a[s] = alpha[r] ([r = s] - alpha[s]), so
  * da[s] = alpha[s] (dalpha[s] - sum over r of alpha[r] dalpha[r]). */
@@ -35,6 +37,7 @@ void ref_softmax_backward(double *da, const double *dalpha, const double *alpha,
             da[r] += alpha[r] * (dalpha[r] - mean);
 }
 
+// book: mix_backward
 void ref_mix_forward(double *y, const double *const x[], const double *alpha, unsigned kept, int levels,
                      size_t count)
 {
@@ -63,3 +66,4 @@ void ref_mix_backward(double *const dx[], double *dalpha, const double *dy, cons
         dalpha[r] += dot;
     }
 }
+// book: end

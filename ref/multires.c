@@ -31,6 +31,7 @@ static void clear(double *x, Shape s)
     memset(x, 0, shape_count(s) * sizeof *x);
 }
 
+// book: multires_forward
 void ref_multires_forward(double *y, MultiresCache *cache, const double *x, MultiresParameters p,
                           bool training, MultiresShape s)
 {
@@ -59,7 +60,9 @@ void ref_multires_forward(double *y, MultiresCache *cache, const double *x, Mult
     ref_mix_forward(y, (const double *const *)cache->upsampled, cache->alpha, s.kept, s.levels,
                     shape_count(conv2d_output(s.block)));
 }
+// book: end
 
+// book: multires_backward
 /* Steps 4 to 1 of one level: from the gradient of its upsampled map to those of x and of the parameters. */
 static void level_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *x,
                            const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
@@ -111,3 +114,4 @@ void ref_multires_backward(double *dx, MultiresGradients d, MultiresScratch *scr
         if (level_kept(s.kept, r))
             level_backward(dx, d, scratch, x, cache, p, s, r);
 }
+// book: end

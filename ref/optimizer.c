@@ -3,6 +3,7 @@
 #include "optimizer.h"
 #include <math.h>
 
+// book: optimizers
 /*     v <- momentum v + dw + weight_decay w
  *     w <- w - lr v                            */
 void ref_sgd_step(double *w, double *v, const double *dw, Sgd sgd, size_t count)
@@ -34,3 +35,4 @@ double ref_cosine_lr(double epoch, double epochs, double lr_max, double lr_min)
     const double pi = 3.14159265358979323846;
     return lr_min + (lr_max - lr_min) * (1 + cos(pi * epoch / epochs)) / 2;
 }
+// book: end

@@ -13,6 +13,7 @@ static void check_shape(int factor, Shape s)
     (void)factor, (void)s;
 }
 
+// book: pool_forward
 /* Where, in the square of `factor` x `factor` pixels whose upper left is x[at], the maximum stands that r
  * steps of 2x2 find: the best of the four quadrants' maxima, the first in row-major order if they are equal.
  */
@@ -63,7 +64,9 @@ void ref_pool_forward(double *y, const double *x, PoolMode mode, int factor, Sha
                 }
             }
 }
+// book: end
 
+// book: pool_backward
 /* From y[to] = x[maximum], or x[from], or the mean over the square: dy goes to the pixel that was taken, or
  * in equal parts to all. */
 void ref_pool_backward(double *dx, const double *dy, const double *x, PoolMode mode, int factor, Shape s)
@@ -90,3 +93,4 @@ void ref_pool_backward(double *dx, const double *dy, const double *x, PoolMode m
                 }
             }
 }
+// book: end

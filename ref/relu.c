@@ -1,6 +1,7 @@
 /* Rectified linear unit, y = max(x, 0). Reference; its fast twin is fast/relu.c. */
 #include "relu.h"
 
+// book: relu
 void ref_relu_forward(double *y, const double *x, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -13,3 +14,4 @@ void ref_relu_backward(double *dx, const double *dy, const double *y, size_t cou
     for (size_t i = 0; i < count; i++)
         dx[i] += y[i] > 0 ? dy[i] : 0;
 }
+// book: end

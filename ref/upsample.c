@@ -15,6 +15,7 @@ typedef struct {
     double t;      /* the weight of far; near has 1 - t */
 } Source;
 
+// book: upsample_forward
 static Source source_of(int o, UpsampleMode mode, int factor, int size)
 {
     if (mode == UPSAMPLE_NEAREST)
@@ -38,7 +39,9 @@ void ref_upsample_forward(double *y, const double *x, UpsampleMode mode, int fac
                 y[((size_t)nc * out.h + yo) * out.w + xo] = (1 - v.t) * upper + v.t * lower;
             }
 }
+// book: end
 
+// book: upsample_backward
 /* From y = (1 - v) ((1 - u) x[near][near] + u x[near][far]) + v ((1 - u) x[far][near] + u x[far][far]): each
  * pixel of x receives dy times its weight. */
 void ref_upsample_backward(double *dx, const double *dy, UpsampleMode mode, int factor, Shape s)
@@ -57,3 +60,4 @@ void ref_upsample_backward(double *dx, const double *dy, UpsampleMode mode, int 
                 map[v.far * s.w + u.far] += v.t * u.t * gradient;
             }
 }
+// book: end

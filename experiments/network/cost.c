@@ -1,6 +1,7 @@
 /* The cost model. A level r costs H/2^r W/2^r pixels times 9 C K products. */
 #include "cost.h"
 
+// book: cost
 Cost network_cost(const NetworkSpec *s)
 {
     const HeadSpec head = network_head(s);
@@ -24,3 +25,4 @@ Cost network_cost(const NetworkSpec *s)
     }
     return cost;
 }
+// book: end
