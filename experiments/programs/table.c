@@ -2,7 +2,8 @@
 #include "../base/files.h"
 #include "../base/text.h"
 #include "../runs/provenance.h"
-#include "../tables/summary.h"
+#include "../tables/record.h"
+#include "../tables/verdict.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,10 +119,49 @@ static void print_header(const Table *table)
                "one seed");
 }
 
-/* The paper prints two decimals. */
-static const char *cost_verdict(double paper, double here)
+/* Pruned rows have the architecture that their logits learned: a short run's says nothing of the paper's. */
+static const char *cost_verdict(const Row *row, double here)
 {
-    return here == 0 ? "other size" : fabs(here / 1e9 - paper) <= 0.005 ? "reproduced" : "NOT REPRODUCED";
+    if (row->runs[0].options.prune_from[0])
+        return "learned";
+    return here == 0 ? "other size" : cost_holds(row->cost, here) ? "holds" : "does not hold";
+}
+
+static Sample accuracies(const Row *row, bool best_on_test)
+{
+    double values[MAX_SEEDS];
+    for (int i = 0; i < row->count; i++)
+        values[i] = best_on_test ? row->runs[i].best_on_test : row->runs[i].accuracy;
+    return sample_of(values, row->count);
+}
+
+/* Over all rows of the table. */
+static Spread table_spread(const Table *table, bool best_on_test)
+{
+    Sample rows[MAX_ROWS];
+    for (int i = 0; i < table->count; i++)
+        rows[i] = accuracies(&table->rows[i], best_on_test);
+    return spread_pooled(rows, table->count);
+}
+
+/* Of the mean over seeds; for a single seed of the test set, which knows nothing of the spread between seeds.
+ */
+static double half_width(const Row *row, Spread spread)
+{
+    const Sample s = accuracies(row, false);
+    const Interval i = row->count > 1 ? estimate_interval(estimate_mean(s, spread), 0.95)
+                                      : binomial_interval(s.mean, row->runs[0].test_images, 0.95);
+    return (i.high - i.low) / 2;
+}
+
+/* Half of the last digit that the paper prints of an accuracy. */
+#define HALF_DIGIT 0.05
+
+static const char *accuracy_verdict(const Row *row, const Table *table)
+{
+    return value_word(verdict_value(row->accuracy, HALF_DIGIT, accuracies(row, false),
+                                    table_spread(table, false), accuracies(row, true),
+                                    table_spread(table, true), MARGIN));
 }
 
 static double mean_of(const Row *row, size_t offset)
@@ -151,21 +191,20 @@ static bool is_older(const Row *row)
 static void print_rows(const Table *table)
 {
     bool older = false;
-    printf("\n%-22s %6s %16s %9s   %5s %8s %8s  %-14s %7s %8s\n", "", "paper", "here", "best on", "paper",
-           "here", "at 10x64", "", "epochs", "");
-    printf("%-22s %6s %16s %9s   %5s %8s %8s  %-14s %7s %8s\n", "row", "acc.", "accuracy, %", "test", "cost",
-           "cost, G", "cost, G", "cost at 10x64", "in all", "minutes");
+    printf("\n%-22s %6s %16s %9s %-10s   %5s %8s %8s  %-14s %7s %8s\n", "", "paper", "here", "best on", "",
+           "paper", "here", "at 10x64", "", "epochs", "");
+    printf("%-22s %6s %16s %9s %-10s   %5s %8s %8s  %-14s %7s %8s\n", "row", "acc.", "accuracy, %", "test",
+           "accuracy", "cost", "cost, G", "cost, G", "cost at 10x64", "in all", "minutes");
     for (int i = 0; i < table->count; i++) {
         const Row *row = &table->rows[i];
-        const Estimate accuracy = estimate_accuracy(row->runs, row->count);
         char at_size[32] = "-";
         if (paper_size_cost(row) > 0)
             snprintf(at_size, sizeof at_size, "%.4f", paper_size_cost(row) / 1e9);
-        printf("%-22s %6.1f %9.2f +-%5.2f %9.2f   %5.2f %8.4f %8s  %-14s %7d %8.1f%s\n", row->label,
-               row->accuracy, accuracy.mean, accuracy.half_width,
-               mean_of(row, offsetof(RunRecord, best_on_test)), row->cost,
+        printf("%-22s %6.1f %9.2f +-%5.2f %9.2f %-10s   %5.2f %8.4f %8s  %-14s %7d %8.1f%s\n", row->label,
+               row->accuracy, accuracies(row, false).mean, half_width(row, table_spread(table, false)),
+               accuracies(row, true).mean, accuracy_verdict(row, table), row->cost,
                mean_of(row, offsetof(RunRecord, macs)) / 1e9, at_size,
-               cost_verdict(row->cost, paper_size_cost(row)), row->runs[0].total_epochs,
+               cost_verdict(row, paper_size_cost(row)), row->runs[0].total_epochs,
                mean_of(row, offsetof(RunRecord, seconds)) * row->count / 60, is_older(row) ? " *" : "");
         older = older || is_older(row);
     }
@@ -183,27 +222,39 @@ static const char *const comparisons[][2] = {{"predefined", "no-pooling"}, {"pre
                                              {"ours-thr-0.1", "ours"},     {"ours-thr-0.2", "ours"},
                                              {"ours-one-res", "ours"},     {"ours-one-res", "predefined"}};
 
-/* A sign is confirmed or contradicted only if zero is outside the interval. */
-static const char *direction(double paper, Estimate here)
+/* The difference of two rows, by the spread of the table; of single seeds the interval is that of two test
+ * sets, and it decides nothing. */
+static void print_comparison(const Row *a, const Row *b, const Table *table)
 {
-    if (fabs(here.mean) <= here.half_width)
-        return "undecided";
-    return paper == 0 ? "differs" : (paper > 0) == (here.mean > 0) ? "same direction" : "OPPOSITE DIRECTION";
+    char words[160], interval[32] = "";
+    const double paper = a->accuracy - b->accuracy;
+    const Estimate here =
+        estimate_fair(accuracies(a, false), accuracies(b, false), table_spread(table, false));
+    const Interval i = estimate_interval(here, 0.95);
+    if (here.df > 0)
+        snprintf(interval, sizeof interval, "+-%5.2f", (i.high - i.low) / 2);
+    snprintf(words, sizeof words, "%s - %s", a->label, b->label);
+    printf("%-46s %+8.1f %+10.2f %-8s  %s\n", words, paper, here.mean, interval,
+           difference_word(verdict_difference(here, paper, MARGIN)));
 }
 
 static void print_comparisons(const Table *table)
 {
+    const Spread spread = table_spread(table, false);
+    const int seeds = table->rows[0].count;
     printf("\n%-46s %8s %18s\n", "difference in accuracy, points", "paper", "here");
     for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++) {
         const Row *a = row_of(table, comparisons[i][0]), *b = row_of(table, comparisons[i][1]);
-        if (!a || !b)
-            continue;
-        char words[160];
-        const Estimate here = estimate_difference(a->runs, b->runs, a->count);
-        snprintf(words, sizeof words, "%s - %s", a->label, b->label);
-        printf("%-46s %+8.1f %+10.2f +-%5.2f  %s\n", words, a->accuracy - b->accuracy, here.mean,
-               here.half_width, direction(a->accuracy - b->accuracy, here));
+        if (a && b)
+            print_comparison(a, b, table);
     }
+    if (spread.df > 0)
+        printf("\nSpread over seeds, pooled over the rows: %.2f points (%.0f degrees of freedom). Of a "
+               "difference, %d seeds "
+               "see %.2f points with 80%% power.\n",
+               spread.sd, spread.df, seeds, detectable_difference(spread, seeds));
+    else
+        printf("\nOne seed: no spread is known, and nothing is decided.\n");
 }
 
 static bool write_tsv(const Table *table, Error *error)
@@ -217,13 +268,13 @@ static bool write_tsv(const Table *table, Error *error)
              "cost_at_10x64\tcost_verdict\tepochs\ttotal_epochs\tseconds\n");
     for (int i = 0; i < table->count; i++) {
         const Row *row = &table->rows[i];
-        const Estimate accuracy = estimate_accuracy(row->runs, row->count);
+        const Sample accuracy = accuracies(row, false);
         text_add(&text, "%s\t%s\t%.1f\t%.4f\t%.4f\t%d\t%.4f\t%.2f\t%.6f\t%.6f\t%s\t%d\t%d\t%.1f\n", row->id,
-                 row->label, row->accuracy, accuracy.mean, accuracy.half_width, row->count,
-                 mean_of(row, offsetof(RunRecord, best_on_test)), row->cost,
+                 row->label, row->accuracy, accuracy.mean, half_width(row, table_spread(table, false)),
+                 row->count, mean_of(row, offsetof(RunRecord, best_on_test)), row->cost,
                  mean_of(row, offsetof(RunRecord, macs)) / 1e9, paper_size_cost(row) / 1e9,
-                 cost_verdict(row->cost, paper_size_cost(row)), row->runs[0].epochs,
-                 row->runs[0].total_epochs, mean_of(row, offsetof(RunRecord, seconds)) * row->count);
+                 cost_verdict(row, paper_size_cost(row)), row->runs[0].epochs, row->runs[0].total_epochs,
+                 mean_of(row, offsetof(RunRecord, seconds)) * row->count);
     }
     const char *slash = strrchr(table->out, '/');
     char folder[4096];

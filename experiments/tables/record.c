@@ -1,9 +1,7 @@
-/* Reading finished runs, and the statistics of a table (GSL). */
-#include "summary.h"
+/* Reading finished runs. See record.h. */
+#include "record.h"
 #include "../base/files.h"
 #include "../runs/result.h"
-#include <gsl/gsl_cdf.h>
-#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,39 +152,4 @@ double cost_at_size(const RunRecord *record, int layers, int channels)
                      .linear_head = record->options.head == HEAD_LINEAR};
     memcpy(s.kept, record->kept, sizeof s.kept);
     return network_cost(&s).macs;
-}
-
-/* Of an accuracy in per cent over n images. */
-static double binomial_variance(double accuracy, int n)
-{
-    return accuracy * (100 - accuracy) / n;
-}
-
-static double student_half_width(const double *values, int count)
-{
-    const double deviation = gsl_stats_sd(values, 1, (size_t)count);
-    return gsl_cdf_tdist_Pinv(0.975, count - 1) * deviation / sqrt(count);
-}
-
-Estimate estimate_accuracy(const RunRecord *runs, int count)
-{
-    double values[MAX_SEEDS];
-    for (int i = 0; i < count; i++)
-        values[i] = runs[i].accuracy;
-    const double single = sqrt(binomial_variance(runs[0].accuracy, runs[0].test_images));
-    return (Estimate){gsl_stats_mean(values, 1, (size_t)count),
-                      count > 1 ? student_half_width(values, count) : gsl_cdf_ugaussian_Pinv(0.975) * single,
-                      count};
-}
-
-Estimate estimate_difference(const RunRecord *a, const RunRecord *b, int count)
-{
-    double values[MAX_SEEDS];
-    for (int i = 0; i < count; i++)
-        values[i] = a[i].accuracy - b[i].accuracy;
-    const double single = sqrt(binomial_variance(a[0].accuracy, a[0].test_images) +
-                               binomial_variance(b[0].accuracy, b[0].test_images));
-    return (Estimate){gsl_stats_mean(values, 1, (size_t)count),
-                      count > 1 ? student_half_width(values, count) : gsl_cdf_ugaussian_Pinv(0.975) * single,
-                      count};
 }
