@@ -62,12 +62,7 @@ static bool parse(Own *own, Options *options, int argc, char **argv, Error *erro
 static bool take_source(Options *options, const Own *own, Error *error)
 {
     char folder[4096];
-    const char *slash = strrchr(own->run, '/');
-    if (strchr(options->prune_from, '/'))
-        snprintf(folder, sizeof folder, "%s", options->prune_from);
-    else
-        snprintf(folder, sizeof folder, "%.*s%s%s", slash ? (int)(slash - own->run) : 0, own->run,
-                 slash ? "/" : "", options->prune_from);
+    run_sibling(folder, sizeof folder, own->run, options->prune_from);
     return run_options(options, folder, error);
 }
 
@@ -96,7 +91,7 @@ int main(int argc, char **argv)
                    "fetches "
                    "CIFAR-10)\n");
     }
-    if (!run_open(&run, own.run, &options, &error))
+    if (!training_open(&run, own.run, &options, &error))
         die("train", &error);
     if (run.finished)
         printf("%s is finished already\n", own.run);

@@ -2,7 +2,6 @@
 #include "run.h"
 #include "../base/files.h"
 #include "../data/batch.h"
-#include "../training/prune.h"
 #include "checkpoint.h"
 #include "provenance.h"
 #include <stdlib.h>
@@ -162,15 +161,13 @@ bool run_load(TrainedNetwork *trained, const char *folder, int batch, Error *err
                            engine, batch ? batch : trained->options.batch, error);
 }
 
-/* A source without a '/' is a sibling of the run's own folder, so that runs can move together. */
-static void source_path(char *path, size_t size, const Run *run)
+void run_sibling(char *path, size_t size, const char *folder, const char *name)
 {
-    const char *from = run->plan.options.prune_from, *slash = strrchr(run->folder, '/');
-    const int parent = slash ? (int)(slash - run->folder) : 1;
-    if (strchr(from, '/'))
-        snprintf(path, size, "%s", from);
+    const char *slash = strrchr(folder, '/');
+    if (strchr(name, '/') || !slash)
+        snprintf(path, size, "%s", name);
     else
-        snprintf(path, size, "%.*s/%s", parent, slash ? run->folder : ".", from);
+        snprintf(path, size, "%.*s/%s", (int)(slash - folder), folder, name);
 }
 
 static void write_config(Text *text, const Run *run)
@@ -223,14 +220,13 @@ static bool make_split(Run *run, Error *error)
     return true;
 }
 
-static bool start_new(Run *run, const TrainedNetwork *source, Error *error)
+static bool start_new(Run *run, Error *error)
 {
     run->net = network_create(run->plan.engine, &run->plan.network, run->plan.options.batch, error);
     if (!run->net)
         return false;
     network_initialise(run->net, (uint64_t)run->plan.options.seed);
-    if (source->net)
-        prune_start(run->net, source, &run->plan);
+    run->fresh = true;
     text_add(&run->log,
              "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\t"
              "test_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\tlogits_decay\n");
@@ -274,22 +270,21 @@ static bool open_folder(Run *run, Error *error)
     return ok;
 }
 
-bool run_open(Run *run, const char *folder, const Options *options, Error *error)
+bool run_plan(Run *run, const char *folder, const Options *options, Error *error)
 {
-    char path[4096];
-    TrainedNetwork source = {0};
     *run = (Run){.folder = folder};
-    if (!dataset_load(&run->data, options->data, error) || !plan_make(&run->plan, options, &run->data, error))
+    return dataset_load(&run->data, options->data, error) &&
+           plan_make(&run->plan, options, &run->data, error);
+}
+
+bool run_enter(Run *run, Error *error)
+{
+    if (!open_folder(run, error))
         return false;
-    source_path(path, sizeof path, run);
-    bool ok = (!options->prune_from[0] || prune_source(&source, &run->plan, path, error)) &&
-              open_folder(run, error);
-    run->finished = ok && has(folder, "result.tsv");
-    if (ok && !run->finished)
-        ok = make_split(run, error) &&
-             (has(folder, "checkpoint.h5") ? continue_run(run, error) : start_new(run, &source, error));
-    network_free(source.net);
-    return ok;
+    run->finished = has(run->folder, "result.tsv");
+    return run->finished ||
+           (make_split(run, error) &&
+            (has(run->folder, "checkpoint.h5") ? continue_run(run, error) : start_new(run, error)));
 }
 
 void run_close(Run *run)

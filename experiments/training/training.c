@@ -6,8 +6,23 @@
 #include "../network/bilevel.h"
 #include "../runs/result.h"
 #include "feed.h"
+#include "prune.h"
 #include <math.h>
 #include <stdlib.h>
+
+bool training_open(Run *run, const char *folder, const Options *options, Error *error)
+{
+    char path[4096];
+    TrainedNetwork source = {0};
+    bool ok = run_plan(run, folder, options, error);
+    run_sibling(path, sizeof path, folder, options->prune_from);
+    ok = ok && (!options->prune_from[0] || prune_source(&source, &run->plan, path, error)) &&
+         run_enter(run, error);
+    if (ok && run->fresh && source.net)
+        prune_start(run->net, &source, &run->plan);
+    network_free(source.net);
+    return ok;
+}
 
 /* Sums over the steps of an epoch, of one kind. */
 typedef struct {
