@@ -82,7 +82,7 @@ say = $(if $(V),,@echo "  $(1)  $@")
 $(BUILD)/ref/%.o: ref/%.c | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
-	$(Q)$(CC) $(REF_FLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(REF_FLAGS) $$(pkg-config --cflags gsl) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
 define fast_rule
 $(BUILD)/fast/%.$(1).$(2).o: fast/%.c | $(SETUP)

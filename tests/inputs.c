@@ -1,6 +1,6 @@
 /* Guarded arrays and deterministic inputs for tests. */
 #include "inputs.h"
-#include "../experiments/base/random.h"
+#include "../ref/random.h"
 #include <assert.h>
 #include <check.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Random streams: Philox against its published values, and the distributions drawn from it. Seeds are fixed,
  * so a test of a distribution always gives the same verdict; its bounds are those of 5 standard deviations,
  * or of a chi-square of probability 1e-6. */
-#include "../experiments/base/random.h"
+#include "../ref/random.h"
 #include "suites.h"
 #include <Random123/philox.h>
 #include <gsl/gsl_cdf.h>

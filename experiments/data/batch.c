@@ -1,7 +1,7 @@
 /* Batches: see batch.h. An image's crop and flip are a function of (seed, epoch, index), so a batch does not
  * depend on which thread assembles which image. */
 #include "batch.h"
-#include "../base/random.h"
+#include "../../ref/random.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The network on an engine: layers bound to their slices of the vectors, maps handed from one to the next. */
 #include "network.h"
-#include "../base/random.h"
+#include "../../ref/random.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Batches in turn. */
 #include "feed.h"
-#include "../base/random.h"
+#include "../../ref/random.h"
 #include "../data/batch.h"
 #include <stdlib.h>
 
