@@ -1,6 +1,7 @@
 /* build/evaluate RUN FILE...: a trained run on any files in CIFAR-10 binary layout: accuracy, and per class.
  */
-#include "../training/training.h"
+#include "../runs/run.h"
+#include "../training/score.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,11 +2,11 @@
  * takes one batch of D_a for the filters and, where alpha is learned, one of D_b for the logits. */
 #include "training.h"
 #include "../base/progress.h"
-#include "../data/batch.h"
 #include "../network/bilevel.h"
 #include "../runs/result.h"
 #include "feed.h"
 #include "prune.h"
+#include "score.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -53,31 +53,6 @@ static Step step_b(Network *net, Feed *feed, const Run *run, int epoch, int iter
     const long steps = (long)epoch * run->plan.iterations + iteration;
     const Adam adam = {o->logits_lr, o->logits_beta1, o->logits_beta2, o->logits_eps, o->logits_decay};
     return logits_step(net, feed_b(feed, run, steps), adam, (int)steps + 1);
-}
-
-bool score_network(Score *score, int *predictions, Network *net, const Dataset *data, const ImageSet *set,
-                   const uint32_t *indices, int count, Error *error)
-{
-    float *images = malloc((size_t)net->batch * IMAGE_BYTES * sizeof *images);
-    int *labels = malloc((size_t)net->batch * sizeof *labels);
-    uint32_t *first = malloc((size_t)net->batch * sizeof *first);
-    *score = (Score){0};
-    for (int at = 0; images && labels && first && at < count; at += net->batch) {
-        const int n = count - at < net->batch ? count - at : net->batch;
-        for (int i = 0; i < n; i++)
-            first[i] = indices ? indices[at + i] : (uint32_t)(at + i);
-        batch_assemble(images, labels, data, set, first, n, (BatchMode){.augment = false});
-        score->loss += network_forward(net, images, labels, n, PASS_INFERENCE) * n;
-        score->correct += network_correct(net, labels, n);
-        score->images += n;
-        if (predictions)
-            network_predictions(net, predictions + at, n);
-    }
-    free(images);
-    free(labels);
-    free(first);
-    score->loss /= score->images ? score->images : 1;
-    return score->images == count || fail(error, "not enough memory to evaluate %d images", count);
 }
 
 /* Shows where the epoch is; `since` is when this run's steps began, of which `done` are done. */

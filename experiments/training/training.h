@@ -15,14 +15,4 @@ bool training_finish(Run *run, Error *error);
  */
 bool training_estimate(const Run *run, Error *error);
 
-/* Loss (mean) and correct images of a network on images of a set, with tracked statistics. */
-typedef struct {
-    double loss;
-    int correct, images;
-} Score;
-
-/* The images at indices (count); NULL: the first count. predictions (count) may be NULL. */
-bool score_network(Score *score, int *predictions, Network *net, const Dataset *data, const ImageSet *set,
-                   const uint32_t *indices, int count, Error *error);
-
 #endif
