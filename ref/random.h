@@ -15,6 +15,8 @@
  * first       image, its   words 0, 1: row and column 0..8 of the crop, the high index in     half of word *
  * 9; word 2: flipped if its highest bit the training is set set
  *
+ * Fine-tuning counts its epochs on from those of the run that it prunes; retraining from scratch from 0.
+ *
  * attempt is 0 but in a permutation that rejects all four words of a draw: see random.c. */
 #ifndef NOPOOL_REF_RANDOM_H
 #define NOPOOL_REF_RANDOM_H

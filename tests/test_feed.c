@@ -102,6 +102,44 @@ START_TEST(test_feed_a_continued_run_draws_what_it_would_have_drawn)
 }
 END_TEST
 
+/* 1,000 images that no shift leaves as they are. */
+static void give_images(Case *c, uint8_t *images, uint8_t *labels)
+{
+    for (int i = 0; i < 1000; i++)
+        for (int p = 0; p < IMAGE_BYTES; p++)
+            images[(size_t)i * IMAGE_BYTES + p] = (uint8_t)(i + 7 * p + p / 32);
+    memset(labels, 3, 1000);
+    c->run.data.train = (ImageSet){1000, images, labels};
+    for (int i = 0; i < IMAGE_CHANNELS; i++)
+        c->run.data.deviation[i] = 1;
+    c->run.plan.options.augment = true;
+}
+
+/* Epoch 2 after a source of 3 epochs draws what epoch 5 of one run would draw, order and crops. */
+START_TEST(test_feed_fine_tuning_goes_on_after_the_epochs_of_its_source)
+{
+    enum { FLOATS = BATCH * IMAGE_BYTES };
+    Case whole, tuned;
+    uint8_t *images = malloc((size_t)1000 * IMAGE_BYTES), labels[1000];
+    float *first = malloc(FLOATS * sizeof *first);
+    make(&whole);
+    make(&tuned);
+    give_images(&whole, images, labels);
+    give_images(&tuned, images, labels);
+    tuned.run.plan.source_epochs = 3;
+    memcpy(first, feed_a(&whole.feed, &whole.run, 5, 1).images, FLOATS * sizeof *first);
+    ck_assert_mem_eq(first, feed_a(&tuned.feed, &tuned.run, 2, 1).images, FLOATS * sizeof *first);
+    ck_assert_mem_eq(feed_indices_a(&whole.feed, &whole.run, 5, 1),
+                     feed_indices_a(&tuned.feed, &tuned.run, 2, 1), BATCH * sizeof(uint32_t));
+    memcpy(first, feed_a(&whole.feed, &whole.run, 2, 1).images, FLOATS * sizeof *first);
+    ck_assert_mem_ne(first, feed_a(&tuned.feed, &tuned.run, 2, 1).images, FLOATS * sizeof *first);
+    free(images);
+    free(first);
+    feed_free(&whole.feed);
+    feed_free(&tuned.feed);
+}
+END_TEST
+
 Suite *feed_suite(void)
 {
     Suite *suite = suite_create("feed");
@@ -109,6 +147,7 @@ Suite *feed_suite(void)
     tcase_add_test(tcase, test_feed_an_epoch_takes_each_image_of_a_once);
     tcase_add_test(tcase, test_feed_a_pass_takes_each_image_of_b_at_most_once);
     tcase_add_test(tcase, test_feed_a_continued_run_draws_what_it_would_have_drawn);
+    tcase_add_test(tcase, test_feed_fine_tuning_goes_on_after_the_epochs_of_its_source);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -36,12 +36,20 @@ static void draw_order(uint32_t *order, const uint32_t *part, int count, uint64_
         order[i] = part[order[i]];
 }
 
+/* Epochs as the streams of D_a count them: fine-tuning goes on where its source stopped, and does not see
+ * again the orders and crops of the source's first epochs. */
+static int key_of(const Run *run, int epoch)
+{
+    return run->plan.source_epochs + epoch;
+}
+
 const uint32_t *feed_indices_a(Feed *feed, const Run *run, int epoch, int iteration)
 {
     const Options *o = &run->plan.options;
-    if (feed->turn_a != epoch)
-        draw_order(feed->order_a, run->a, run->plan.images, (uint64_t)o->seed, STREAM_ORDER_A, epoch);
-    feed->turn_a = epoch;
+    const int key = key_of(run, epoch);
+    if (feed->turn_a != key)
+        draw_order(feed->order_a, run->a, run->plan.images, (uint64_t)o->seed, STREAM_ORDER_A, key);
+    feed->turn_a = key;
     return feed->order_a + (size_t)iteration * o->batch;
 }
 
@@ -59,7 +67,7 @@ const uint32_t *feed_indices_b(Feed *feed, const Run *run, long iteration)
 Batch feed_a(Feed *feed, const Run *run, int epoch, int iteration)
 {
     const Options *o = &run->plan.options;
-    const BatchMode mode = {o->augment, (uint64_t)o->seed, (uint32_t)epoch};
+    const BatchMode mode = {o->augment, (uint64_t)o->seed, (uint32_t)key_of(run, epoch)};
     batch_assemble(feed->images, feed->labels, &run->data, &run->data.train,
                    feed_indices_a(feed, run, epoch, iteration), o->batch, mode);
     return (Batch){feed->images, feed->labels, o->batch};

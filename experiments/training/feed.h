@@ -18,7 +18,8 @@ bool feed_make(Feed *feed, const Plan *plan, Error *error);
 void feed_free(Feed *feed);
 
 /* The images of a batch: of D_a by epoch and iteration, of D_b by the iteration counted from the start of the
- * run. Valid until the epoch or the pass ends. */
+ * run. Epochs count from 0 in each run; a run that fine-tunes draws its orders and crops as the epochs after
+ * those of its source (plan.source_epochs). Valid until the epoch or the pass ends. */
 const uint32_t *feed_indices_a(Feed *feed, const Run *run, int epoch, int iteration);
 const uint32_t *feed_indices_b(Feed *feed, const Run *run, long iteration);
 
