@@ -46,7 +46,7 @@ PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
 PKG_LIBS     = $$(pkg-config --libs $(PACKAGES))
 PACKAGES    := hdf5 gsl zlib libcrypto
 
-PROGRAMS    := train evaluate kernel table bench
+PROGRAMS    := train evaluate kernel table bench probe
 REF_SRC     := $(wildcard ref/*.c)
 FAST_SRC    := $(filter-out fast/engine/dispatch.c,$(wildcard fast/*.c fast/*/*.c))
 # A program is experiments/programs/NAME.c, or experiments/programs/NAME/NAME.c with its own parts beside it.
@@ -74,6 +74,7 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 SETUP := $(filter setup,$(MAKECMDGOALS))
 
 include experiments/tables/tables.mk
+include plots/figures.mk
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
@@ -133,11 +134,11 @@ $(BUILD)/check: $(TEST_OBJ) $(BUILD)/libnopool.a
 
 # The exit status of Check is the verdict. OpenMP threads that wait must not spin: tests run beside others.
 CHECK_ENVIRONMENT := NOPOOL_BUILD=$(BUILD) OMP_WAIT_POLICY=passive
-check: $(BUILD)/check all
+check: $(BUILD)/check $(BUILD)/picture all
 	$(CHECK_ENVIRONMENT) $(BUILD)/check
 
 # The long tests too: training agreement over 20 steps.
-check-slow: $(BUILD)/check all
+check-slow: $(BUILD)/check $(BUILD)/picture all
 	$(CHECK_ENVIRONMENT) NOPOOL_SLOW=1 $(BUILD)/check
 
 # Every check can fail: breaks copies of the sources, and each break must be noticed (tests/mutants.tsv).

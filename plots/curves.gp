@@ -1,14 +1,20 @@
-# Training curves from the logs of runs. Called with
-#   gnuplot -e "runs='DIR DIR ...'; names='NAME NAME ...'; out='FILE.png'; title='...'" plots/curves.gp
-set terminal pngcairo size 1200,500 font "sans,11"
-set output out
-set datafile separator tab
-set key outside right
-set grid
-set xlabel "epoch"
-set multiplot layout 1,2 title title
-set ylabel "loss on D_a"
-plot for [i=1:words(runs)] word(runs, i)."/log.tsv" using 1:4 skip 1 with linespoints lw 2 pt 7 ps 0.5 notitle
-set ylabel "test accuracy, %"
-plot for [i=1:words(runs)] word(runs, i)."/log.tsv" using 1:10 skip 1 with linespoints lw 2 pt 7 ps 0.5 title word(names, i)
-unset multiplot
+# Training curves: loss on D_a and accuracy on test over the epochs, a colour a row, thin lines for seeds. Called with data, out.
+wide = 900; high = 420; size = 11
+load "plots/style.gp"
+rows = system("tail -n +2 '".data."' | cut -f1 | awk '!seen[$0]++' | tr '\n' ' '")
+count = words(rows)
+lines(row) = sprintf("< awk -F'\t' -v OFS='\t' '$1 == \"%s\" { if (seed != \"\" && $2 != seed) print \"\"; seed = $2; print }' '%s'", row, data)
+do for [kind in "svg png"] {
+    eval (kind eq "svg" ? svg : png)
+    set output out.".".kind
+    set multiplot layout 1,2 margins 0.07,0.8,0.14,0.96 spacing 0.08
+    set xlabel "epoch" tc rgb text
+    set ylabel "loss on D_a" tc rgb text
+    plot for [i = 1:count] lines(word(rows, i)) using 3:4 with linespoints lt i ps 0.3
+    set ylabel "accuracy on test, %" tc rgb text
+    set key at screen 0.99,0.95 right top reverse Left samplen 1.5 spacing 1.3 font ",".(kind eq "svg" ? 9 : 18)
+    plot for [i = 1:count] lines(word(rows, i)) using 3:5 with linespoints lt i ps 0.3 title word(rows, i)
+    unset multiplot
+    unset key
+    set output
+}

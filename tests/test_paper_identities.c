@@ -261,6 +261,8 @@ START_TEST(test_conv2d_of_subsampled_map_is_dilated_conv2d)
 }
 END_TEST
 
+TCase *worked_example_case(void); /* tests/test_worked_example.c */
+
 Suite *paper_identities_suite(void)
 {
     Suite *suite = suite_create("paper_identities");
@@ -277,5 +279,6 @@ Suite *paper_identities_suite(void)
     tcase_add_loop_test(tcase, test_pool_after_nearest_upsample_is_identity, 0, DOWNS);
     tcase_add_loop_test(tcase, test_conv2d_of_subsampled_map_is_dilated_conv2d, 0, LEVELS);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, worked_example_case());
     return suite;
 }

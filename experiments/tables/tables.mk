@@ -73,20 +73,12 @@ $(foreach row,$(ROWS_table1),$(foreach seed,$(SEEDS),$(eval $(call run_rule,$(ro
 
 TABLE1_RUNS := $(foreach row,$(ROWS_table1),$(foreach seed,$(SEEDS),$(row)=$(RUNS)/$(call run_name,$(row),$(seed))))
 
-.PHONY: table1 tables curves data-note
+.PHONY: table1 tables data-note
 table1: data-note $(foreach run,$(TABLE1_RUNS),$(word 2,$(subst =, ,$(run)))/result.tsv) $(BUILD)/table
 	@$(BUILD)/table --title="Table 1. Comparison with baselines" --budget=$(BUDGET) --expected=paper/expected/table1.tsv \
 		--out=$(RUNS)/table1-$(DATA_NAME)-$(BUDGET)-$(KERNELS).tsv $(TABLE1_RUNS)
 
 tables: table1
-
-# Loss and accuracy by epoch, one curve a run.
-CURVES := $(RUNS)/curves-table1-$(DATA_NAME)-$(BUDGET)-$(KERNELS).png
-curves: $(foreach run,$(TABLE1_RUNS),$(word 2,$(subst =, ,$(run)))/result.tsv) | $(SETUP)
-	@gnuplot -e "runs='$(foreach run,$(TABLE1_RUNS),$(word 2,$(subst =, ,$(run))))'" \
-		-e "names='$(foreach run,$(TABLE1_RUNS),$(word 1,$(subst =, ,$(run))))'" \
-		-e "out='$(CURVES)'; title='Table 1, $(BUDGET), $(DATA_NAME)'" plots/curves.gp
-	@echo "Curves: $(CURVES)"
 
 data-note:
 ifeq ($(DATA),fashion-mnist)

@@ -1,0 +1,74 @@
+/* build/probe: looks into a trained net, for figures 1 and 2.
+ *
+ *   probe field RUN [IMAGES]                     the effective filter size of every layer, before and after
+ * training probe layer RUN [LAYER IMAGE CHANNEL]        one image through one layer, stage by stage
+ *
+ * The images are those of the run's own test set; the tables go into its folder. */
+#include "probe.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int usage(FILE *out)
+{
+    fprintf(out, "probe field RUN [IMAGES]\n"
+                 "    Side of the centred square that holds 50, 95 and 99 %% of the gradient of a central "
+                 "unit with respect\n"
+                 "    to the image, for every layer of the net in the folder RUN, before and after training, "
+                 "over the\n"
+                 "    first IMAGES (1000) of the test set that it depends on, with a 95 %% bootstrap "
+                 "interval: RUN/field.tsv; "
+                 "and the maps\n"
+                 "    themselves, of the first, middle and last layer: RUN/field.tsv.maps\n"
+                 "probe layer RUN [LAYER IMAGE CHANNEL]\n"
+                 "    The stages of layer LAYER (1 is the first) for image number IMAGE (0) of the test set: "
+                 "pooled input,\n"
+                 "    response, normalised and brought back to full size, weighted by alpha, and their sum, "
+                 "of channel\n"
+                 "    CHANNEL (0): RUN/stages.tsv\n");
+    return out == stdout ? 0 : 2;
+}
+
+bool number_of(int *number, const char *text, const char *what, int least, int most, Error *error)
+{
+    char *end;
+    const long value = strtol(text, &end, 10);
+    *number = (int)value;
+    return (end != text && !*end && value >= least && value <= most) ||
+           fail(error, "%s is %s, but must be a whole number from %d to %d", what, text, least, most);
+}
+
+/* The images of set as the net was trained to see them. */
+void normalised_images(float *images, const TrainedNetwork *trained, const ImageSet *set, int first, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int p = 0; p < IMAGE_BYTES; p++) {
+            const int c = p / (IMAGE_SIDE * IMAGE_SIDE);
+            images[(size_t)i * IMAGE_BYTES + p] =
+                ((float)set->images[(size_t)(first + i) * IMAGE_BYTES + p] / 255 - trained->mean[c]) /
+                trained->deviation[c];
+        }
+}
+
+int main(int argc, char **argv)
+{
+    Error error;
+    Dataset data = {0};
+    TrainedNetwork trained;
+    char *first[] = {"1", "0", "0"};
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return usage(stdout);
+    const bool field = (argc == 3 || argc == 4) && strcmp(argv[1], "field") == 0;
+    const bool layer = (argc == 3 || argc == 6) && strcmp(argv[1], "layer") == 0;
+    if (!field && !layer)
+        return usage(stderr);
+    omp_set_num_threads(omp_get_num_procs());
+    if (!run_load(&trained, argv[2], PROBE_BATCH, &error) ||
+        !dataset_load(&data, trained.options.data, &error) ||
+        !(field ? probe_field(&trained, &data.test, argv[2], argc == 4 ? argv[3] : "1000", &error)
+                : probe_stages(&trained, &data.test, argv[2], argc == 6 ? argv + 3 : first, &error)))
+        die("probe", &error);
+    network_free(trained.net);
+    dataset_free(&data);
+    return 0;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# forest.sh: every difference that the audit judged, from its table ($AUDIT) and the ledger ($CLAIMS, or paper/claims.tsv):
+#     id <tab> statement <tab> estimate <tab> low <tab> high <tab> paper <tab> margin <tab> verdict <tab> grade
+set -u
+printf 'id\tstatement\testimate\tlow\thigh\tpaper\tmargin\tverdict\tgrade\n'
+[ -s "${AUDIT:-}" ] || exit 0
+awk -F'\t' '
+    FNR == 1 { file++; delete at; for (i = 1; i <= NF; i++) at[$i] = i; next }
+    file == 1 { if ($at["kind"] ~ /difference|direction|equivalence/) { statement[$at["id"]] = $at["statement"]; paper[$at["id"]] = $at["paper_value"]
+        margin[$at["id"]] = $at["margin"]; order[++n] = $at["id"] } next }
+    ($at["id"] in statement) && $at["estimate"] + 0 == $at["estimate"] {
+        line[$at["id"]] = $at["estimate"] "\t" $at["ci95"] "\t" $at["verdict"] "\t" $at["grade"] }
+    END { for (i = 1; i <= n; i++) { id = order[i]; if (!(id in line)) continue
+        split(line[id], part, "\t"); split(part[2], ends, /[^0-9.+-]+/); first = ends[1] == "" ? 2 : 1
+        if (ends[first] == "") continue
+        printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, statement[id], part[1], ends[first], ends[first + 1],
+            (paper[id] + 0 == paper[id] ? paper[id] : "-"), (margin[id] + 0 == margin[id] ? margin[id] : 0.5), part[3], part[4] } }
+' "${CLAIMS:-paper/claims.tsv}" "$AUDIT"

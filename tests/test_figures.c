@@ -1,0 +1,281 @@
+/* Figures from hand-written run folders: what the numbers beside each picture say, and that nothing is drawn
+ * of nothing. And what build/probe measures of a net whose gradient is known. */
+#include "program.h"
+#include "suites.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* A line of shell, its output in program_output; its exit status. */
+static int shell(const char *format, ...)
+{
+    char line[4096], whole[4300];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    snprintf(whole, sizeof whole, "{ %s ; } > %s/output 2>&1", line, program_folder);
+    const int status = system(whole);
+    char *output = program_file("output");
+    snprintf(program_output, sizeof program_output, "%s", output ? output : "");
+    free(output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Writes folder/name in the test's folder. */
+static void put(const char *name, const char *folder, const char *format, ...)
+{
+    char path[512];
+    va_list values;
+    snprintf(path, sizeof path, "%s/%s/%s", program_folder, folder, name);
+    FILE *out = fopen(path, "w");
+    ck_assert_ptr_nonnull(out);
+    va_start(values, format);
+    vfprintf(out, format, values);
+    va_end(values);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+static const char *built(void)
+{
+    const char *build = getenv("NOPOOL_BUILD");
+    return build ? build : "build";
+}
+
+/* A run of two layers and two levels, the second layer's finest level removed. */
+static void write_run(const char *name, const char *alpha, int epochs, double accuracy)
+{
+    ck_assert_int_eq(shell("mkdir -p %s/%s", program_folder, name), 0);
+    put("result.tsv", name,
+        "accuracy\t%g\nepochs\t%d\ntotal_epochs\t%d\niterations\t%d\nmacs\t1000000\n"
+        "macs_layer_1_level_0\t1\nmacs_layer_1_level_1\t1\nmacs_layer_2_level_1\t1\n",
+        accuracy, epochs, epochs, 10 * epochs);
+    put("alpha.tsv", name, "%s", alpha);
+    put("config.tsv", name, "logits-lr\t0.01\n");
+    put("log.tsv", name,
+        "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\ttest_"
+        "accuracy\n"
+        "1\t0.1\t0\t2.5\t10\t0\t0\t10\t2\t30\n2\t0.1\t0\t1.5\t10\t0\t0\t10\t2\t40\n");
+}
+
+static char *numbers(const char *figure)
+{
+    ck_assert_msg(
+        shell("GROUP=best bash plots/%s.sh %s > %s/out.tsv", figure, program_folder, program_folder) == 0,
+        "%s", program_output);
+    char *text = program_file("out.tsv");
+    ck_assert_ptr_nonnull(text);
+    return text;
+}
+
+#define ALPHA(a, b) \
+    "epoch\tlayer\talpha0\talpha1\n1\t1\t0.5\t0.5\n1\t2\t0\t1\n\n2\t1\t" #a "\t" #b "\n2\t2\t0\t1\n\n"
+
+static void expect_line(const char *text, const char *line)
+{
+    ck_assert_msg(strstr(text, line) != NULL, "no line\n%sin\n%s", line, text);
+}
+
+START_TEST(test_fig3_shows_the_last_epochs_mean_spread_and_what_is_removed)
+{
+    write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    write_run("d-quick-f32-2x4-ours-seed2", ALPHA(0.25, 0.75), 2, 60);
+    write_run("d-smoke-f32-2x4-ours-seed1", ALPHA(1, 0), 1, 90); /* another group, of fewer epochs */
+    char *text = numbers("fig3");
+    /* mean 1/2; sd of 3/4 and 1/4 with n - 1 is sqrt(2 (1/4)^2) = 0.353553 */
+    expect_line(text, "0\tours\t1\t0\t0.500000\t0.353553\t2\t1\n");
+    expect_line(text, "0\tours\t2\t0\t0.000000\t0.000000\t2\t0\n");
+    expect_line(text, "0\tours\t2\t1\t1.000000\t0.000000\t2\t1\n");
+    expect_line(text, "0\tours\t1\texpected\t0.500000");
+    expect_line(text, "0\tours\t1\tentropy\t1.000000");
+    free(text);
+}
+END_TEST
+
+/* Layer 1 takes steps of 3/4 + 2/4 = 1.25 pixels: 1 + 2.5 + 0.25; layer 2 of 2: + 4 + 0.75. */
+START_TEST(test_placement_adds_filters_and_pooling_to_the_field)
+{
+    write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    char *text = numbers("placement");
+    expect_line(text, "ours\t1\t50\t8.50\t1000000\t-\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(test_curves_put_fine_tuning_behind_its_source)
+{
+    write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    write_run("d-quick-f32-2x4-ours-thr-0.1-seed1", ALPHA(0.75, 0.25), 2, 50);
+    put("result.tsv", "d-quick-f32-2x4-ours-thr-0.1-seed1", "accuracy\t50\nepochs\t2\ntotal_epochs\t7\n");
+    char *text = numbers("curves");
+    expect_line(text, "ours\t1\t1\t2.5\t30\n");
+    expect_line(text, "ours-thr-0.1\t1\t6\t2.5\t30\n");
+    expect_line(text, "ours-thr-0.1\t1\t7\t1.5\t40\n");
+    free(text);
+}
+END_TEST
+
+/* At rate 0.01 and 10 steps an epoch a logit moves by 0.1 in one: of two levels, from 1/2 to e^0.1 / (e^0.1 +
+ * 1). */
+START_TEST(test_alpha_shows_what_adams_rate_could_reach)
+{
+    write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    char *text = numbers("alpha");
+    expect_line(text, "1\t0\t1\t1\t0.5\t0.475021\t0.524979\n");
+    expect_line(text, "1\t0\t0\t2\t0.750000\t0.450166\t0.549834\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(test_forest_shows_what_the_audit_judged)
+{
+    put("claims.tsv", ".",
+        "id\tkind\tstatement\tpaper_value\tmargin\n"
+        "one\tdifference\tone is better\t2.5\t0.5\ncell\tvalue\ta cell\t92.5\t0.5\n");
+    put("audit.tsv", ".",
+        "id\tverdict\tgrade\tstate\testimate\tci95\n"
+        "one\tcontradicted\tB\tdecided\t-2.55\t-3.57 -1.53\ncell\tlower\tB\tdecided\t82\t81 83\n"
+        "none\tabsent\tB\tdecided\t0.1\t-1 1\n");
+    ck_assert_int_eq(shell("CLAIMS=%s/claims.tsv AUDIT=%s/audit.tsv bash plots/forest.sh > %s/out.tsv",
+                           program_folder, program_folder, program_folder),
+                     0);
+    char *text = program_file("out.tsv");
+    ck_assert_str_eq(strchr(text, '\n') + 1,
+                     "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(test_figures_are_whole_or_not_there)
+{
+    write_run("runs/d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    const char *draw = "PICTURE=%s/picture bash plots/draw.sh %s %s/figures quick %s/runs %s/none";
+    ck_assert_msg(shell(draw, built(), "fig3", program_folder, program_folder, program_folder) == 0, "%s",
+                  program_output);
+    char *svg = program_file("figures/fig3.svg"), *png = program_file("figures/fig3.png"),
+         *tsv = program_file("figures/fig3.tsv");
+    ck_assert(svg && png && tsv);
+    expect_line(svg, "<desc>make fig3 BUDGET=quick");
+    ck_assert_mem_eq(png + 1, "PNG", 3);
+    free(svg);
+    free(png);
+    free(tsv);
+    ck_assert_int_ne(shell(draw, built(), "fig2", program_folder, program_folder, program_folder), 0);
+    ck_assert_ptr_nonnull(strstr(program_output, "needs finished runs"));
+    ck_assert_ptr_null(program_file("figures/fig2.svg"));
+}
+END_TEST
+
+/* Pixels scaled by a whole number; a line that is none ends it, and no file is left. */
+START_TEST(test_picture_draws_pixels_and_refuses_others)
+{
+    put("good.tsv", ".", "0\t0\t255\t0\t0\n2\t1\t0\t0\t255\n");
+    ck_assert_int_eq(program_run("picture pixels %s/good.tsv %s/good.png 3", program_folder, program_folder),
+                     0);
+    ck_assert_int_eq(
+        shell("od -An -tu1 -j16 -N8 %s/good.png | tr -s ' ' | grep -q '^ 0 0 0 9 0 0 0 6'", program_folder),
+        0);
+    put("bad.tsv", ".", "0\t0\t256\t0\t0\n");
+    ck_assert_int_ne(program_run("picture pixels %s/bad.tsv %s/bad.png 3", program_folder, program_folder),
+                     0);
+    program_expects_one_line("picture", "no pixel");
+    ck_assert_ptr_null(program_file("bad.png"));
+}
+END_TEST
+
+/* Three layers without pooling see 3, 5 and 7 pixels, trained or not, and shares add up to 1. */
+START_TEST(test_probe_measures_fields_within_the_theoretical_one)
+{
+    ck_assert_msg(
+        program_run("train --run=%s/run --data=%s/data --layers=3 --channels=4 --pooling=none --images-a=150 "
+                    "--images-b=50 --images-test=50 --images-epoch=30 --batch=24 --epochs=1",
+                    program_folder, program_folder) == 0,
+        "%s", program_output);
+    ck_assert_msg(program_run("probe field %s/run 20", program_folder) == 0, "%s", program_output);
+    char *field = program_file("run/field.tsv"), *maps = program_file("run/field.tsv.maps");
+    int lines = 0;
+    for (char *line = strchr(field, '\n') + 1; *line; line = strchr(line, '\n') + 1, lines++) {
+        int layer, theoretical, side50, side99, images;
+        ck_assert_int_eq(sscanf(line, "%*s %d %d %d %*d %*d %*d %*d %*d %d %*d %*d %d", &layer, &theoretical,
+                                &side50, &side99, &images),
+                         5);
+        ck_assert_int_eq(theoretical, 2 * layer + 1);
+        ck_assert(0 < side50 && side50 <= side99 && side99 <= theoretical);
+        ck_assert(0 < images && images <= 20); /* a unit may be switched off */
+    }
+    ck_assert_int_eq(lines, 6);
+    double sum = 0;
+    for (char *line = strchr(maps, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        int layer, y, x;
+        double share;
+        ck_assert_int_eq(sscanf(line, "%*s %d %d %d %lf", &layer, &y, &x, &share), 4);
+        ck_assert(share >= 0 && (share == 0 || (abs(y - 16) <= layer && abs(x - 16) <= layer)));
+        sum += share;
+    }
+    ck_assert_double_eq_tol(sum, 6, 6e-3); /* 4 digits of up to 49 shares, in six maps */
+    free(field);
+    free(maps);
+}
+END_TEST
+
+/* The sum is that of the weighted levels, those are alpha times the upsampled ones, and alpha adds up to 1.
+ */
+START_TEST(test_probe_writes_stages_that_add_up)
+{
+    ck_assert_msg(
+        program_run("train --run=%s/run --data=%s/data --layers=2 --channels=4 --levels=3 --images-a=150 "
+                    "--images-b=50 --images-test=50 --images-epoch=30 --batch=24 --epochs=1",
+                    program_folder, program_folder) == 0,
+        "%s", program_output);
+    ck_assert_msg(program_run("probe layer %s/run 1 3 2", program_folder) == 0, "%s", program_output);
+    char *stages = program_file("run/stages.tsv"), stage[32];
+    static double sum[32][32], up[3][32][32];
+    double alpha[3], total = 0;
+    memset(sum, 0, sizeof sum);
+    for (char *line = strchr(stages, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        int r, y, x;
+        double value;
+        ck_assert_int_eq(sscanf(line, "%31s %d %d %d %lf", stage, &r, &y, &x, &value), 5);
+        if (strcmp(stage, "alpha") == 0)
+            total += alpha[r] = value;
+        if (strcmp(stage, "upsampled") == 0)
+            up[r][y][x] = value;
+        if (strcmp(stage, "weighted") == 0) {
+            ck_assert_double_eq_tol(value, alpha[r] * up[r][y][x], 1e-4 * (1 + abs((int)value)));
+            sum[y][x] += value;
+        }
+        if (strcmp(stage, "sum") == 0)
+            ck_assert_double_eq_tol(value, sum[y][x], 1e-3);
+        if (strcmp(stage, "red") == 0)
+            ck_assert(value > -0.5 && value < 255.5);
+    }
+    ck_assert_double_eq_tol(total, 1, 1e-5);
+    free(stages);
+}
+END_TEST
+
+Suite *figures_suite(void)
+{
+    Suite *suite = suite_create("figures");
+    TCase *tcase = tcase_create("numbers");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_fig3_shows_the_last_epochs_mean_spread_and_what_is_removed);
+    tcase_add_test(tcase, test_placement_adds_filters_and_pooling_to_the_field);
+    tcase_add_test(tcase, test_curves_put_fine_tuning_behind_its_source);
+    tcase_add_test(tcase, test_alpha_shows_what_adams_rate_could_reach);
+    tcase_add_test(tcase, test_forest_shows_what_the_audit_judged);
+    tcase_add_test(tcase, test_figures_are_whole_or_not_there);
+    tcase_add_test(tcase, test_picture_draws_pixels_and_refuses_others);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("probe");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, program_write_data, NULL);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_probe_measures_fields_within_the_theoretical_one);
+    tcase_add_test(tcase, test_probe_writes_stages_that_add_up);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
