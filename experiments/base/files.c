@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,10 +77,27 @@ bool folder_make(const char *folder, Error *error)
     return check_writable(folder, error);
 }
 
-bool file_exists(const char *path)
+FileKind file_kind(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    if (stat(path, &status) != 0)
+        return FILE_ABSENT;
+    return S_ISREG(status.st_mode) ? FILE_PLAIN : FILE_OTHER;
+}
+
+bool file_exists(const char *path)
+{
+    return file_kind(path) == FILE_PLAIN;
+}
+
+bool file_is_being_written(const char *path)
+{
+    const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    const bool locked = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(descriptor);
+    return locked;
 }
 
 static bool write_all(int descriptor, const char *bytes, size_t count)
@@ -101,7 +119,9 @@ bool file_write(const char *path, const void *bytes, size_t count, Error *error)
     char temporary[PATH_MAX];
     if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
         return fail(error, "the file name %.80s... is too long; choose a shorter one", path);
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    /* What a killed process, or anybody, left under this name is not written through. */
+    unlink(temporary);
+    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor < 0)
         return fail(error, "cannot create %s: %s; %s", temporary, strerror(errno), remedy(errno));
     bool written = write_all(descriptor, bytes, count);
@@ -148,11 +168,15 @@ static bool read_all(char **bytes, size_t *count, int descriptor, size_t expecte
 
 bool file_read(char **bytes, size_t *count, const char *path, Error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* without, opening a pipe waits */
     if (descriptor < 0)
         return fail(error, "cannot open %s: %s; %s", path, strerror(errno), remedy(errno));
     struct stat status;
-    bool known = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    bool known = fstat(descriptor, &status) == 0;
+    if (known && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+        close(descriptor);
+        return fail(error, "%s is a pipe or a device, not a plain file: name a file", path);
+    }
     errno = ENOMEM;
     bool read = read_all(bytes, count, descriptor, known ? (size_t)status.st_size : 4096);
     int why = errno;

@@ -9,12 +9,22 @@
 /* Makes the folder and its parents if they are not there, and checks that files can be made in it. */
 bool folder_make(const char *folder, Error *error);
 
+/* What a name stands for. */
+typedef enum { FILE_ABSENT, FILE_PLAIN, FILE_OTHER /* a folder, a device, a pipe */ } FileKind;
+FileKind file_kind(const char *path);
+
+/* Whether it is a plain file. */
 bool file_exists(const char *path);
+
+/* Whether another program has it open for writing and says so by a lock, as HDF5 does: its content may be on
+ * the way. */
+bool file_is_being_written(const char *path);
 
 /* Replaces path by these bytes. */
 bool file_write(const char *path, const void *bytes, size_t count, Error *error);
 
-/* Reads a whole file; *bytes is the caller's to free and has a 0 byte after its end. */
+/* Reads a whole plain file; a pipe or a device is refused, so that nobody waits for it. *bytes is the
+ * caller's to free and has a 0 byte after its end. */
 bool file_read(char **bytes, size_t *count, const char *path, Error *error);
 
 /* SHA-256 in hexadecimal, 64 digits and a 0. */
