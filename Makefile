@@ -37,10 +37,6 @@ FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512bf16
 FLAGS_amx   := $(FLAGS_avx512bf16) -mamx-tile -mamx-bf16 -DAMX
 FLAGS_amx_emulated := -DAMX_EMULATED
 
-# Threads that wait spin for microseconds, then sleep: at libgomp's default, two runs on the same cores take ten times
-# as long as one, and a run alone is no faster.
-export GOMP_SPINCOUNT ?= 1000
-
 # Packages are asked for inside recipes: in `make setup table1` they are not there yet at parse time.
 PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
 PKG_LIBS     = $$(pkg-config --libs $(PACKAGES))
@@ -98,10 +94,12 @@ $(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c | $(SETUP)
 	$(call say,CC )
 	$(Q)$(CC) $(FAST_FLAGS) $(patsubst %,-DHAVE_%,$(sort $(ISAS_f32) $(ISAS_bf16))) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
-# The commit goes into provenance.o; its stamp changes only when the commit, or whether the tree is clean, does.
+# The commit goes into provenance.o; its stamp changes only when the commit, or whether the tree is clean, does. Only a
+# repository of the project's own counts: git must not look for one in the folders around it.
 $(BUILD)/commit: FORCE
 	@mkdir -p $(@D)
-	@commit=$$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown); \
+	@commit=$$(unset GIT_DIR GIT_WORK_TREE; GIT_CEILING_DIRECTORIES=$$(dirname "$$(pwd -P)") \
+		git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown); \
 		[ "$$(cat $@ 2>/dev/null)" = "$$commit" ] || echo "$$commit" > $@
 $(BUILD)/experiments/runs/provenance.o: $(BUILD)/commit
 $(BUILD)/experiments/runs/provenance.o: HOST_FLAGS += -DNOPOOL_COMMIT='"$(shell cat $(BUILD)/commit 2>/dev/null)"' \
