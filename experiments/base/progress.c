@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,27 +27,69 @@ void progress_duration(char text[32], double seconds)
         snprintf(text, 32, "%ld s", s);
 }
 
+/* "a/b/some-long-name/" to "..long-name", in `width` characters. */
+static void short_name(char *name, size_t size, const char *folder, int width)
+{
+    int end = (int)strlen(folder);
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    int start = end;
+    while (start > 0 && folder[start - 1] != '/')
+        start--;
+    if (end - start <= width)
+        snprintf(name, size, "%.*s", end - start, folder + start);
+    else
+        snprintf(name, size, "..%.*s", width - 2, folder + end - (width - 2));
+}
+
+void progress_text(char line[PROGRESS_WIDTH + 1], const char *run, const char *figures)
+{
+    enum { LEAST_NAME = 12 };
+    char name[PROGRESS_WIDTH + 1];
+    int length = (int)strlen(figures);
+    if (length > PROGRESS_WIDTH - 2 - LEAST_NAME)
+        length = PROGRESS_WIDTH - 2 - LEAST_NAME;
+    short_name(name, sizeof name, run, PROGRESS_WIDTH - 2 - length);
+    snprintf(line, PROGRESS_WIDTH + 1, "%.*s  %.*s", PROGRESS_WIDTH - 2 - length, name, length, figures);
+}
+
+void progress_line(char line[PROGRESS_WIDTH + 1], const Progress *p)
+{
+    char figures[256], left[32];
+    progress_duration(left, p->seconds_left);
+    snprintf(figures, sizeof figures, "epoch %d/%d %d/%d  loss %.4g  %.2f %%  %.0f/s  %s left", p->epoch,
+             p->epochs, p->iteration, p->iterations, p->loss, p->accuracy, p->images_per_second, left);
+    progress_text(line, p->run, figures);
+}
+
 void progress_show(const Progress *p)
 {
     const bool live = isatty(STDOUT_FILENO);
     const int tenth = p->iterations / 10 > 0 ? p->iterations / 10 : 1;
-    char left[32];
+    char line[PROGRESS_WIDTH + 1];
     if (!live && p->iteration % tenth != 0)
         return;
-    progress_duration(left, p->seconds_left);
-    printf("%sepoch %d/%d  batch %d/%d  loss %.4f  accuracy %.2f %%  %.0f images/s  %s left%s",
-           live ? "\r" : "", p->epoch, p->epochs, p->iteration, p->iterations, p->loss, p->accuracy,
-           p->images_per_second, left, live ? "   " : "\n");
+    progress_line(line, p);
+    if (live)
+        printf("\r%-*s", PROGRESS_WIDTH, line); /* blanks over what a longer line left */
+    else
+        puts(line);
     fflush(stdout);
     line_is_open = live;
+}
+
+void progress_end(void)
+{
+    if (line_is_open)
+        putchar('\n');
+    line_is_open = false;
+    fflush(stdout);
 }
 
 void progress_note(const char *format, ...)
 {
     va_list arguments;
-    if (line_is_open)
-        putchar('\n');
-    line_is_open = false;
+    progress_end();
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);

@@ -1,8 +1,10 @@
 /* build/evaluate RUN FILE...: a trained run on any files in CIFAR-10 binary layout: accuracy, and per class.
  */
+#include "../base/program.h"
+#include "../base/threads.h"
 #include "../runs/run.h"
 #include "../training/score.h"
-#include <omp.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +33,16 @@ static bool evaluate(TrainedNetwork *trained, int count, char **files, Error *er
             image_set_free(&set);
             return false;
         }
-    memcpy(data.mean, trained->mean, sizeof data.mean);
-    memcpy(data.deviation, trained->deviation, sizeof data.deviation);
+    memcpy(data.mean, trained->state.mean, sizeof data.mean);
+    memcpy(data.deviation, trained->state.deviation, sizeof data.deviation);
     int *predictions = malloc((size_t)set.count * sizeof *predictions);
-    const bool ok =
-        predictions ? score_network(&score, predictions, trained->net, &data, &set, NULL, set.count, error)
-                    : fail(error, "not enough memory for %d images", set.count);
+    bool ok = predictions
+                  ? score_network(&score, predictions, trained->net, &data, &set, NULL, set.count, error)
+                  : fail(error, "not enough memory for %d images", set.count);
+    if (ok && !isfinite(score.loss))
+        ok = fail(error, "the loss on these images is not finite: the network's numbers are too large");
     if (ok) {
-        printf("images\t%d\nepoch\t%d\nloss\t%.6f\naccuracy\t%.4f\n\n", score.images, trained->epoch,
+        printf("images\t%d\nepoch\t%d\nloss\t%.6f\naccuracy\t%.4f\n\n", score.images, trained->state.epoch,
                score.loss, 100.0 * score.correct / score.images);
         print_classes(&set, predictions);
     }
@@ -51,17 +55,20 @@ int main(int argc, char **argv)
 {
     Error error;
     TrainedNetwork trained;
-    if (argc < 3 || strcmp(argv[1], "--help") == 0) {
-        fprintf(argc < 3 ? stderr : stdout, "evaluate RUN FILE...\n\nAccuracy and per-class figures (in per "
-                                            "cent) of the network in the folder RUN, as "
-                                            "of its last\ncheckpoint, on the images of all FILEs together: "
-                                            "CIFAR-10 binary layout, per image 1 label "
-                                            "byte\nand 3 x 32 x 32 bytes.\n");
-        return argc < 3 ? 2 : 0;
+    threads_wait_briefly(argv);
+    program_begin();
+    const bool help = program_asks_help(argc, argv);
+    if (argc < 3 || help) {
+        fprintf(help ? stdout : stderr,
+                "evaluate RUN FILE...\n\nAccuracy and per-class figures (in per cent) of the "
+                "network in the folder RUN, as of its last\ncheckpoint, on the images of "
+                "all FILEs together: CIFAR-10 binary layout, per image 1 label "
+                "byte\nand 3 x 32 x 32 bytes.\n");
+        return help ? program_end("evaluate") : 2;
     }
-    omp_set_num_threads(omp_get_num_procs());
+    threads_set(0);
     if (!run_load(&trained, argv[1], 0, &error) || !evaluate(&trained, argc - 2, argv + 2, &error))
         die("evaluate", &error);
     network_free(trained.net);
-    return 0;
+    return program_end("evaluate");
 }

@@ -1,5 +1,6 @@
 /* build/table: the paper's table beside what this machine measured, from run folders, as text and as TSV. */
 #include "../base/files.h"
+#include "../base/program.h"
 #include "../base/text.h"
 #include "../runs/provenance.h"
 #include "../tables/record.h"
@@ -299,15 +300,18 @@ int main(int argc, char **argv)
     static Table table = {.budget = "?", .title = "Table"};
     Error error;
     int i = 1;
+    program_begin();
+    const bool help = program_asks_help(argc, argv);
     while (i < argc &&
            (option(&table.expected, argv[i], "--expected=") || option(&table.out, argv[i], "--out=") ||
             option(&table.budget, argv[i], "--budget=") || option(&table.title, argv[i], "--title=")))
         i++;
-    if (!table.expected || !table.out || i == argc) {
-        fprintf(stderr, "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] ROW=FOLDER ...\n\n"
-                        "Prints the paper's table beside the runs in the folders, one or more a row, and "
-                        "writes it as TSV.\n");
-        return 2;
+    if (help || !table.expected || !table.out || i == argc) {
+        fprintf(help ? stdout : stderr,
+                "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] ROW=FOLDER ...\n\n"
+                "Prints the paper's table beside the runs in the folders, one or more a row, and "
+                "writes it as TSV.\n");
+        return help ? program_end("table") : 2;
     }
     if (!read_expected(&table, &error))
         die("table", &error);
@@ -322,5 +326,5 @@ int main(int argc, char **argv)
     if (!write_tsv(&table, &error))
         die("table", &error);
     printf("\nAs TSV: %s\n", table.out);
-    return 0;
+    return program_end("table");
 }

@@ -207,6 +207,14 @@ const char *options_difference(const Options *a, const Options *b)
     return NULL;
 }
 
+const char *options_below(const Options *o, double least)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        if (table[i].kind == KIND_REAL && *real_of(o, &table[i]) != 0 && fabs(*real_of(o, &table[i])) < least)
+            return table[i].name;
+    return NULL;
+}
+
 void options_help(FILE *out)
 {
     Options standard;

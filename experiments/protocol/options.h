@@ -48,6 +48,9 @@ bool options_read(Options *o, const char *text, const char *path, Error *error);
 /* The name of the first option whose value differs, or NULL. */
 const char *options_difference(const Options *a, const Options *b);
 
+/* The name of the first number that is below `least` in size without being 0, or NULL. */
+const char *options_below(const Options *o, double least);
+
 /* The value of one option as text, as options_write has it. */
 bool options_value(char *value, size_t size, const Options *o, const char *name);
 

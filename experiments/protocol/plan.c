@@ -2,6 +2,8 @@
  * short run, the schedule of fine-tuning. */
 #include "plan.h"
 #include "../../fast/kernels.h"
+#include <float.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +85,7 @@ const Engine *engine_of(int set, Error *error)
 }
 
 /* At the printed 1e-4 a logit moves by about 1e-4 a step: it cannot leave uniform in a short run. */
-static double logits_rate(int iterations)
+static double logits_rate(long iterations)
 {
     const double scaled = 1e-4 * PAPER_ITERATIONS / iterations;
     return iterations >= PAPER_ITERATIONS ? 1e-4 : scaled < 1e-2 ? scaled : 1e-2;
@@ -100,13 +102,30 @@ static bool check_sizes(const Plan *plan, const Dataset *data, Error *error)
     if (o->images_test > data->test.count)
         return fail(error, "--images-test is %d, but %s has %d test images", o->images_test, data->name,
                     data->test.count);
-    if (o->batch > plan->images || (plan->learns_alpha && o->batch > o->images_b))
-        return fail(error, "a batch of %d is larger than D_a (%d) or D_b (%d): choose a smaller --batch",
-                    o->batch, o->images_a, o->images_b);
     return true;
 }
 
-bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error)
+/* Steps are counted in an int (Adam's t); the rates of float sets are floats. */
+static bool check_numbers(const Plan *plan, Error *error)
+{
+    const Options *o = &plan->options;
+    const long steps = (long)o->epochs * plan->iterations;
+    const char *tiny = o->kernels == KERNELS_REF ? NULL : options_below(o, FLT_MIN);
+    if (steps > INT_MAX || (long)plan->epochs * plan->iterations > INT_MAX)
+        return fail(error,
+                    "--epochs=%d of %d iterations are %ld steps, but at most %d can be counted: choose fewer "
+                    "epochs or a larger --batch",
+                    o->epochs, plan->iterations, steps, INT_MAX);
+    if (tiny) {
+        char value[TEXT_OPTION];
+        options_value(value, sizeof value, o, tiny);
+        return fail(error, "--%s=%s is 0 to float arithmetic: choose 0, at least %.3g, or --kernels=ref",
+                    tiny, value, FLT_MIN);
+    }
+    return true;
+}
+
+bool plan_resolve(Plan *plan, const Options *options, Error *error)
 {
     *plan = (Plan){.options = *options};
     Options *o = &plan->options;
@@ -123,19 +142,25 @@ bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *e
     plan->images = o->images_a;
     if (o->pooling != POOLING_LEARNED && o->fixed_data == FIXED_DATA_ALL)
         plan->images += o->images_b;
-    if (!check_sizes(plan, data, error))
-        return false;
+    if (o->batch > plan->images || (plan->learns_alpha && o->batch > o->images_b))
+        return fail(error, "a batch of %d is larger than D_a (%d) or D_b (%d): choose a smaller --batch",
+                    o->batch, o->images_a, o->images_b);
     plan->iterations = plan->images / o->batch;
     plan->epochs = o->epochs;
     if (o->logits_lr == 0)
-        o->logits_lr = logits_rate(o->epochs * plan->iterations);
+        o->logits_lr = logits_rate((long)o->epochs * plan->iterations);
     if (pruned && o->prune_start == PRUNE_TRAINED) {
         if (o->prune_epochs == 0)
             o->prune_epochs = o->epochs / 10 > 1 ? o->epochs / 10 : 1;
         plan->epochs = o->prune_epochs;
         plan->schedule_from = 0.9 * o->epochs;
     }
-    return plan_network(&plan->network, o, error);
+    return check_numbers(plan, error) && plan_network(&plan->network, o, error);
+}
+
+bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error)
+{
+    return plan_resolve(plan, options, error) && check_sizes(plan, data, error);
 }
 
 /* Fine-tuning walks the last tenth of the cosine in as many epochs as it has. */

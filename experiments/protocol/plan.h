@@ -18,6 +18,9 @@ typedef struct {
     int source_epochs;    /* of the run that was pruned; 0 otherwise */
 } Plan;
 
+/* What the options alone decide: all but whether a data set is large enough. */
+bool plan_resolve(Plan *plan, const Options *options, Error *error);
+
 /* Resolves everything but the levels of a pruned run, which prune_source sets from the alphas of its source
  * (prune.h). */
 bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error);

@@ -85,6 +85,8 @@ static bool read_verified(char **bytes, size_t *count, char hash[65], const Chec
     if (right)
         return true;
     free(*bytes);
+    if (file_is_being_written(c->path))
+        return fail(error, "%s is held open for writing by another program: close it there first", c->path);
     return fail(error,
                 "%s does not have the SHA-256 that %s lists: it is damaged or was changed; remove the run's "
                 "folder or restore the file",

@@ -1,7 +1,9 @@
 /* Provenance. The build passes NOPOOL_COMMIT and NOPOOL_FLAGS. */
 #include "provenance.h"
 #include "../base/text.h"
-#include <omp.h>
+#include "../base/threads.h"
+#include <gnu/libc-version.h>
+#include <gsl/gsl_version.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -56,7 +58,9 @@ bool provenance_write(const char *folder, const Engine *engine, const Dataset *d
     text_add(&text, "cpu\t%s\n", cpu);
     text_add(&text, "kernels\t%s\n", engine->name);
     text_add(&text, "instruction_set\t%s\n", engine->instruction_set);
-    text_add(&text, "threads\t%d\n", omp_get_max_threads());
+    text_add(&text, "threads\t%d\n", threads_running());
+    text_add(&text, "glibc\t%s\n", gnu_get_libc_version());
+    text_add(&text, "gsl\t%s\n", gsl_version);
     text_add(&text, "data\t%s\n", data->name);
     text_add(&text, "data_sha256\t%s\n", data->sha256);
     text_add(&text, "started\t%s\n", date);
@@ -72,8 +76,8 @@ bool provenance_continue(const char *folder, const Engine *engine, int epoch, Er
     present(date, sizeof date);
     bool ok = text_read_epochs(&text, folder, "provenance.tsv", epoch, error);
     if (ok) {
-        text_add(&text, "continued\t%d %s %s %s %d\n", epoch, date, NOPOOL_COMMIT, engine->instruction_set,
-                 omp_get_max_threads());
+        text_add(&text, "continued\t%d %s %s %s %d %s %s\n", epoch, date, NOPOOL_COMMIT,
+                 engine->instruction_set, threads_running(), gnu_get_libc_version(), gsl_version);
         ok = text_write(&text, folder, "provenance.tsv", error);
     }
     text_free(&text);

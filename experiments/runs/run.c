@@ -1,212 +1,151 @@
 /* Opening, continuing and saving a run. What decides a run's bits is in config.tsv; the rest is in run.h. */
 #include "run.h"
 #include "../base/files.h"
+#include "../base/lock.h"
 #include "../data/batch.h"
-#include "checkpoint.h"
+#include "../network/possible.h"
 #include "provenance.h"
+#include "result.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* The checkpoint's arrays: every vector of the network but the gradients. */
-typedef struct {
-    const char *name;
-    Vector *vector;
-    size_t count;
-} Saved;
+static const char *const outcomes[] = {"log.tsv", "alpha.tsv", "timing.tsv", "result.tsv", "checkpoint.h5"};
+enum { OUTCOMES = sizeof outcomes / sizeof *outcomes };
 
-enum { SAVED = 6 };
-
-static void saved_vectors(Saved saved[SAVED], const Network *net)
+static FileKind kind_of(const char *folder, const char *name)
 {
-    saved[0] = (Saved){"filters", net->filters, net->filters_count};
-    saved[1] = (Saved){"velocity", net->velocity, net->filters_count};
-    saved[2] = (Saved){"logits", net->logits, net->logits_count};
-    saved[3] = (Saved){"moment1", net->moment1, net->logits_count};
-    saved[4] = (Saved){"moment2", net->moment2, net->logits_count};
-    saved[5] = (Saved){"statistics", net->statistics, net->statistics_count};
-}
-
-static bool put_vectors(Checkpoint *c, const Network *net, Error *error)
-{
-    Saved saved[SAVED];
-    saved_vectors(saved, net);
-    for (int i = 0; i < SAVED; i++) {
-        double *numbers = malloc(saved[i].count * sizeof *numbers);
-        if (!numbers)
-            return fail(error, "not enough memory to save %s", saved[i].name);
-        net->engine->vector_read(numbers, saved[i].vector, 0, saved[i].count);
-        const bool ok = checkpoint_put(c, saved[i].name, numbers, saved[i].count, error);
-        free(numbers);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-static bool get_vectors(Checkpoint *c, Network *net, Error *error)
-{
-    Saved saved[SAVED];
-    saved_vectors(saved, net);
-    for (int i = 0; i < SAVED; i++) {
-        double *numbers = malloc(saved[i].count * sizeof *numbers);
-        if (!numbers)
-            return fail(error, "not enough memory to load %s", saved[i].name);
-        const bool ok = checkpoint_get(c, saved[i].name, numbers, saved[i].count, error);
-        if (ok)
-            net->engine->vector_write(saved[i].vector, 0, numbers, saved[i].count);
-        free(numbers);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-/* Masks are numbers too: a pruned network is loaded without its source. */
-static bool put_state(Checkpoint *c, const Run *run, Error *error)
-{
-    const double epoch = run->epoch;
-    double kept[MAX_LAYERS], mean[IMAGE_CHANNELS], deviation[IMAGE_CHANNELS];
-    for (int l = 0; l < MAX_LAYERS; l++)
-        kept[l] = run->plan.network.kept[l];
-    for (int i = 0; i < IMAGE_CHANNELS; i++) {
-        mean[i] = run->data.mean[i];
-        deviation[i] = run->data.deviation[i];
-    }
-    return put_vectors(c, run->net, error) && checkpoint_put(c, "epoch", &epoch, 1, error) &&
-           checkpoint_put(c, "kept", kept, MAX_LAYERS, error) &&
-           checkpoint_put(c, "mean", mean, IMAGE_CHANNELS, error) &&
-           checkpoint_put(c, "deviation", deviation, IMAGE_CHANNELS, error);
-}
-
-bool run_save(Run *run, Error *error)
-{
-    if (!text_write(&run->log, run->folder, "log.tsv", error) ||
-        !text_write(&run->alpha, run->folder, "alpha.tsv", error) ||
-        !text_write(&run->timing, run->folder, "timing.tsv", error))
-        return false;
-    Checkpoint *c = checkpoint_create(run->folder, error);
-    if (!c)
-        return false;
-    if (put_state(c, run, error))
-        return checkpoint_close(c, error);
-    checkpoint_abandon(c);
-    return false;
-}
-
-static bool path_in(char *path, size_t size, const char *folder, const char *name)
-{
-    const int length = snprintf(path, size, "%s/%s", folder, name);
-    return length > 0 && (size_t)length < size;
+    char path[4096];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", folder, name) < sizeof path ? file_kind(path)
+                                                                                    : FILE_ABSENT;
 }
 
 static bool has(const char *folder, const char *name)
 {
+    return kind_of(folder, name) == FILE_PLAIN;
+}
+
+static bool read_text(char **bytes, size_t *count, const char *folder, const char *name, Error *error)
+{
     char path[4096];
-    return path_in(path, sizeof path, folder, name) && file_exists(path);
-}
-
-bool run_options(Options *options, const char *folder, Error *error)
-{
-    char path[4096], *bytes;
-    size_t count;
-    options_default(options);
-    if (!path_in(path, sizeof path, folder, "config.tsv"))
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
         return fail(error, "the path of the run's folder %.200s is too long", folder);
-    if (!file_read(&bytes, &count, path, error))
-        return false;
-    const bool ok = options_read(options, bytes, path, error);
-    free(bytes);
-    return ok;
+    return file_read(bytes, count, path, error);
 }
 
-/* The masks and the epoch of a folder's checkpoint, then its vectors into a network made for these masks. */
-static bool load_checkpoint(Network **net, NetworkSpec *spec, int *epoch, float mean[], float deviation[],
-                            const char *folder, const Engine *engine, int batch, Error *error)
+bool run_fails(const Run *run, int epoch, int iteration, const char *words, Error *error)
 {
-    double number, kept[MAX_LAYERS], numbers[2][IMAGE_CHANNELS];
-    Checkpoint *c = checkpoint_open(folder, error);
-    if (!c)
-        return false;
-    bool ok = checkpoint_get(c, "epoch", &number, 1, error) &&
-              checkpoint_get(c, "kept", kept, MAX_LAYERS, error) &&
-              checkpoint_get(c, "mean", numbers[0], IMAGE_CHANNELS, error) &&
-              checkpoint_get(c, "deviation", numbers[1], IMAGE_CHANNELS, error);
-    if (ok) {
-        *epoch = (int)number;
-        for (int l = 0; l < MAX_LAYERS; l++)
-            spec->kept[l] = (unsigned)kept[l];
-        for (int i = 0; i < IMAGE_CHANNELS; i++) {
-            mean[i] = (float)numbers[0][i];
-            deviation[i] = (float)numbers[1][i];
-        }
-        ok = (*net = network_create(engine, spec, batch, error)) && get_vectors(c, *net, error);
+    return fail(
+        error,
+        "%s in epoch %d, iteration %d, of %.400s: choose a smaller --lr; its last checkpoint, of before, "
+        "stays",
+        words, epoch, iteration, run->folder);
+}
+
+static State state_of(const Run *run)
+{
+    State s = {.epoch = run->epoch,
+               .iteration = run->iteration,
+               .a = run->tally_a,
+               .b = run->tally_b,
+               .seconds = run->seconds};
+    const Text *texts[STATE_TEXTS] = {&run->config, &run->log, &run->alpha};
+    memcpy(s.kept, run->plan.network.kept, sizeof s.kept);
+    memcpy(s.mean, run->data.mean, sizeof s.mean);
+    memcpy(s.deviation, run->data.deviation, sizeof s.deviation);
+    for (int i = 0; i < STATE_TEXTS; i++)
+        sha256_hex(s.sha256[i], texts[i]->bytes, texts[i]->count);
+    return s;
+}
+
+static bool write_texts(const Run *run, Error *error)
+{
+    return text_write(&run->log, run->folder, "log.tsv", error) &&
+           text_write(&run->alpha, run->folder, "alpha.tsv", error) &&
+           text_write(&run->timing, run->folder, "timing.tsv", error);
+}
+
+bool run_save(Run *run, Error *error)
+{
+    Impossible where;
+    if (!network_possible(run->net, &where)) {
+        char words[96];
+        impossible_words(words, sizeof words, run->net, &where);
+        return run->iteration > 0 ? run_fails(run, run->epoch + 1, run->iteration, words, error)
+                                  : run_fails(run, run->epoch, run->plan.iterations, words, error);
     }
-    if (ok)
-        return checkpoint_close(c, error);
-    checkpoint_abandon(c);
-    network_free(*net);
-    *net = NULL;
-    return false;
+    if (run->config.failed || run->log.failed || run->alpha.failed)
+        return fail(error, "not enough memory for the texts of %.400s", run->folder);
+    const State state = state_of(run);
+    if (run->fresh) {
+        run->fresh = false;
+        return state_write(&state, run->net, run->folder, error) && write_texts(run, error);
+    }
+    return write_texts(run, error) && state_write(&state, run->net, run->folder, error);
 }
 
 bool run_load(TrainedNetwork *trained, const char *folder, int batch, Error *error)
 {
-    NetworkSpec spec;
-    *trained = (TrainedNetwork){0};
-    if (!run_options(&trained->options, folder, error))
-        return false;
-    const Engine *engine = engine_of(trained->options.kernels, error);
-    return engine && plan_network(&spec, &trained->options, error) &&
-           load_checkpoint(&trained->net, &spec, &trained->epoch, trained->mean, trained->deviation, folder,
-                           engine, batch ? batch : trained->options.batch, error);
-}
-
-void run_sibling(char *path, size_t size, const char *folder, const char *name)
-{
-    const char *slash = strrchr(folder, '/');
-    if (strchr(name, '/') || !slash)
-        snprintf(path, size, "%s", name);
-    else
-        snprintf(path, size, "%.*s/%s", (int)(slash - folder), folder, name);
-}
-
-static void write_config(Text *text, const Run *run)
-{
-    char options[16384];
-    options_write(options, sizeof options, &run->plan.options);
-    text_add(text, "%s", options);
-    text_add(text, "#data-set\t%s\n", run->data.name);
-    text_add(text, "#data-sha256\t%s\n", run->data.sha256);
-    text_add(text, "#instruction-set\t%s\n", run->plan.engine->instruction_set);
-}
-
-/* Compares config.tsv with this run's; names what differs. */
-static bool check_config(const Run *run, const Text *mine, Error *error)
-{
-    Options theirs;
-    char path[4096], *bytes;
+    Options options;
+    char *config, *bytes;
     size_t count;
-    if (!run_options(&theirs, run->folder, error))
+    *trained = (TrainedNetwork){0};
+    if (!config_read(&options, &config, folder, error))
         return false;
-    const char *name = options_difference(&theirs, &run->plan.options);
-    if (name) {
-        char was[TEXT_OPTION], is[TEXT_OPTION];
-        options_value(was, sizeof was, &theirs, name);
-        options_value(is, sizeof is, &run->plan.options, name);
-        return fail(
-            error,
-            "%.400s was made with --%s=%.100s, not %.100s: choose another --run folder or the same options",
-            run->folder, name, was, is);
+    result_value(trained->data_sha256, sizeof trained->data_sha256, config, "#data-sha256");
+    free(config);
+    Checkpoint *c = state_open(&trained->state, folder, error);
+    if (!c)
+        return false;
+    bool ok = read_text(&bytes, &count, folder, "config.tsv", error);
+    if (ok) {
+        ok = state_matches(&trained->state, STATE_CONFIG, bytes, count, folder, error);
+        free(bytes);
     }
-    if (!path_in(path, sizeof path, run->folder, "config.tsv") || !file_read(&bytes, &count, path, error))
-        return false;
-    const bool same = strcmp(bytes, mine->bytes) == 0;
-    free(bytes);
-    return same ||
-           fail(error,
-                "%s was made from other data or with another instruction set (the lines with # in its "
-                "config.tsv): choose another --run folder",
-                run->folder);
+    ok = ok && plan_resolve(&trained->plan, &options, error) &&
+         state_check(&trained->state, &trained->plan, folder, error);
+    if (ok) {
+        memcpy(trained->plan.network.kept, trained->state.kept, sizeof trained->state.kept);
+        trained->net = network_create(trained->plan.engine, &trained->plan.network,
+                                      batch ? batch : options.batch, error);
+        if (trained->net)
+            return state_load(c, trained->net, folder, error);
+    }
+    checkpoint_abandon(c);
+    return false;
+}
+
+bool run_verify(const char *folder, const Plan *plan, const State *state, Error *error)
+{
+    char *bytes, *result, *log = NULL;
+    size_t count;
+    if (state->epoch != plan->epochs || state->iteration != 0)
+        return fail(error,
+                    "%.400s has a result.tsv, but its checkpoint.h5 is of epoch %d of %d: remove result.tsv "
+                    "and train "
+                    "again",
+                    folder, state->epoch, plan->epochs);
+    for (int i = 0; i < STATE_TEXTS; i++) {
+        if (!read_text(&bytes, &count, folder, state_texts[i], error))
+            return free(log), false;
+        const bool same = state_matches(state, i, bytes, count, folder, error);
+        if (i == STATE_LOG)
+            log = bytes;
+        else
+            free(bytes);
+        if (!same)
+            return free(log), false;
+    }
+    Text right = {0};
+    bool ok = read_text(&result, &count, folder, "result.tsv", error);
+    if (ok) {
+        ok = (result_text(&right, plan, log) && !right.failed) ||
+             fail(error, "%.400s/log.tsv is not that of %d epochs", folder, plan->epochs);
+        ok = ok && result_same(result, right.bytes, folder, error);
+        free(result);
+    }
+    text_free(&right);
+    free(log);
+    return ok;
 }
 
 static bool make_split(Run *run, Error *error)
@@ -220,6 +159,18 @@ static bool make_split(Run *run, Error *error)
     return true;
 }
 
+/* The first lines of the texts. */
+static void write_headers(Text *log, Text *alpha, Text *timing, const Plan *plan)
+{
+    text_add(log, "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\t"
+                  "test_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\tlogits_decay\n");
+    text_add(alpha, "epoch\tlayer");
+    for (int r = 0; r < plan->network.levels; r++)
+        text_add(alpha, "\talpha%d", r);
+    text_add(alpha, "\n");
+    text_add(timing, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n");
+}
+
 static bool start_new(Run *run, Error *error)
 {
     run->net = network_create(run->plan.engine, &run->plan.network, run->plan.options.batch, error);
@@ -227,64 +178,159 @@ static bool start_new(Run *run, Error *error)
         return false;
     network_initialise(run->net, (uint64_t)run->plan.options.seed);
     run->fresh = true;
-    text_add(&run->log,
-             "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\t"
-             "test_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\tlogits_decay\n");
-    text_add(&run->alpha, "epoch\tlayer");
-    for (int r = 0; r < run->plan.network.levels; r++)
-        text_add(&run->alpha, "\talpha%d", r);
-    text_add(&run->alpha, "\n");
-    text_add(&run->timing, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n");
+    write_headers(&run->log, &run->alpha, &run->timing, &run->plan);
     return true;
 }
 
-static bool continue_run(Run *run, Error *error)
+/* Reads a text and cuts it back to the epochs done; before the first epoch's end it may not have been
+ * written. */
+static bool continue_text(Text *text, const Run *run, const char *name, Error *error)
 {
-    float mean[IMAGE_CHANNELS], deviation[IMAGE_CHANNELS];
-    NetworkSpec spec = run->plan.network;
-    if (!load_checkpoint(&run->net, &spec, &run->epoch, mean, deviation, run->folder, run->plan.engine,
-                         run->plan.options.batch, error))
+    Text headers[3] = {{0}};
+    if (has(run->folder, name))
+        return text_read_epochs(text, run->folder, name, run->epoch, error);
+    if (run->epoch > 0)
+        return fail(
+            error,
+            "%.400s/%s is missing, though %d epochs are done: restore it from a copy, or remove the run's "
+            "folder to start it anew",
+            run->folder, name, run->epoch);
+    write_headers(&headers[0], &headers[1], &headers[2], &run->plan);
+    const int which = text == &run->log ? 0 : text == &run->alpha ? 1 : 2;
+    *text = headers[which];
+    for (int i = 0; i < 3; i++)
+        if (i != which)
+            text_free(&headers[i]);
+    return true;
+}
+
+static bool same_source(const Run *run, const State *state, Error *error)
+{
+    if (memcmp(state->kept, run->plan.network.kept, sizeof state->kept) != 0)
+        return fail(
+            error,
+            "%.400s/checkpoint.h5 keeps other levels than this run's options and source leave: name the run "
+            "that it was pruned from, or remove the run's folder to start it anew",
+            run->folder);
+    return (memcmp(state->mean, run->data.mean, sizeof state->mean) == 0 &&
+            memcmp(state->deviation, run->data.deviation, sizeof state->deviation) == 0) ||
+           fail(error,
+                "%.400s/checkpoint.h5 normalises images otherwise than this data: remove the run's folder",
+                run->folder);
+}
+
+/* Takes over a checkpoint: the position, the network, and the texts that belong to it. */
+static bool continue_run(Run *run, Checkpoint *c, const State *state, Error *error)
+{
+    Text *const texts[STATE_TEXTS] = {NULL, &run->log, &run->alpha};
+    run->epoch = state->epoch;
+    run->iteration = state->iteration;
+    run->tally_a = state->a;
+    run->tally_b = state->b;
+    run->seconds = state->seconds;
+    bool ok = true;
+    for (int i = STATE_LOG; i < STATE_TEXTS; i++)
+        ok = ok && continue_text(texts[i], run, state_texts[i], error) &&
+             state_matches(state, i, texts[i]->bytes, texts[i]->count, run->folder, error);
+    ok = ok && continue_text(&run->timing, run, "timing.tsv", error) &&
+         (run->net = network_create(run->plan.engine, &run->plan.network, run->plan.options.batch, error));
+    if (!ok) {
+        checkpoint_abandon(c);
         return false;
-    run->plan.network = spec;
-    return text_read_epochs(&run->log, run->folder, "log.tsv", run->epoch, error) &&
-           text_read_epochs(&run->alpha, run->folder, "alpha.tsv", run->epoch, error) &&
-           text_read_epochs(&run->timing, run->folder, "timing.tsv", run->epoch, error) &&
+    }
+    return state_load(c, run->net, run->folder, error) &&
            provenance_continue(run->folder, run->plan.engine, run->epoch, error);
 }
 
-/* Checks the folder's config.tsv, or makes the folder with it. */
-static bool open_folder(Run *run, Error *error)
+/* Pipes, devices and folders under the names of a run's files, and files without the ones that they came
+ * after. */
+static bool check_files(const char *folder, Error *error)
 {
-    Text config = {0};
-    bool ok;
-    write_config(&config, run);
-    if (config.failed)
-        ok = fail(error, "not enough memory for the options");
-    else if (has(run->folder, "config.tsv"))
-        ok = check_config(run, &config, error);
-    else
-        ok = folder_make(run->folder, error) &&
-             provenance_write(run->folder, run->plan.engine, &run->data, error) &&
-             text_write(&config, run->folder, "config.tsv", error);
-    text_free(&config);
-    return ok;
+    static const char *const names[] = {"config.tsv", "provenance.tsv", "checkpoint.sha256"};
+    for (size_t i = 0; i < OUTCOMES + sizeof names / sizeof *names; i++) {
+        const char *name = i < OUTCOMES ? outcomes[i] : names[i - OUTCOMES];
+        if (kind_of(folder, name) == FILE_OTHER)
+            return fail(error, "%.400s/%s is no plain file: remove it", folder, name);
+    }
+    const char *need = has(folder, "config.tsv") ? "checkpoint.h5" : "config.tsv";
+    for (int i = 0; i < OUTCOMES; i++)
+        if (has(folder, outcomes[i]) && !has(folder, need))
+            return fail(
+                error,
+                "%.400s has a %s but no %s, which was there before it: restore it from a copy, or remove the "
+                "run's folder to start it anew",
+                folder, outcomes[i], need);
+    return true;
+}
+
+static bool make_folder(Run *run, Error *error)
+{
+    config_write(&run->config, &run->plan, &run->data);
+    return provenance_write(run->folder, run->plan.engine, &run->data, error) &&
+           text_write(&run->config, run->folder, "config.tsv", error);
+}
+
+/* Whether the folder's config.tsv is this run's. Where a checkpoint says that it was edited, that comes
+ * first: what it says of options is then not what the run was made with. */
+static bool check_config(Run *run, const Checkpoint *c, const State *state, Error *error)
+{
+    char *bytes;
+    size_t count;
+    if (!read_text(&bytes, &count, run->folder, "config.tsv", error))
+        return false;
+    text_add(&run->config, "%s", bytes);
+    const bool edited = c && !state_matches(state, STATE_CONFIG, bytes, count, run->folder, error);
+    free(bytes);
+    Options options; /* read for its sentences on a file that holds none */
+    return !edited && config_read(&options, NULL, run->folder, error) &&
+           config_check(run->config.bytes, run->folder, &run->plan, &run->data, error);
+}
+
+/* A folder that is locked, or finished. */
+static bool enter_folder(Run *run, Error *error)
+{
+    State state;
+    Error damage;
+    if (!check_files(run->folder, error))
+        return false;
+    if (!has(run->folder, "config.tsv"))
+        return make_folder(run, error) && make_split(run, error) && start_new(run, error);
+    const bool stopped = has(run->folder, "checkpoint.h5");
+    Checkpoint *c = stopped ? state_open(&state, run->folder, &damage) : NULL;
+    bool ok = check_config(run, c, &state, error);
+    if (ok && stopped && !c)
+        return fail(error, "%s", damage.text);
+    ok = ok &&
+         (!c || (same_source(run, &state, error) && state_check(&state, &run->plan, run->folder, error)));
+    run->finished = ok && has(run->folder, "result.tsv");
+    if (run->finished)
+        ok = run_verify(run->folder, &run->plan, &state, error);
+    if (!ok || run->finished) {
+        if (c)
+            checkpoint_abandon(c);
+        return ok;
+    }
+    if (!make_split(run, error)) {
+        if (c)
+            checkpoint_abandon(c);
+        return false;
+    }
+    return c ? continue_run(run, c, &state, error) : start_new(run, error);
 }
 
 bool run_plan(Run *run, const char *folder, const Options *options, Error *error)
 {
-    *run = (Run){.folder = folder};
+    *run = (Run){.folder = folder, .lock = -1};
     return dataset_load(&run->data, options->data, error) &&
            plan_make(&run->plan, options, &run->data, error);
 }
 
+/* A finished run is only looked at: its folder may be one that nobody can write to. */
 bool run_enter(Run *run, Error *error)
 {
-    if (!open_folder(run, error))
-        return false;
-    run->finished = has(run->folder, "result.tsv");
-    return run->finished ||
-           (make_split(run, error) &&
-            (has(run->folder, "checkpoint.h5") ? continue_run(run, error) : start_new(run, error)));
+    return (has(run->folder, "result.tsv") ||
+            (folder_make(run->folder, error) && folder_lock(&run->lock, run->folder, error))) &&
+           enter_folder(run, error);
 }
 
 void run_close(Run *run)
@@ -292,7 +338,9 @@ void run_close(Run *run)
     network_free(run->net);
     dataset_free(&run->data);
     free(run->a);
+    text_free(&run->config);
     text_free(&run->log);
     text_free(&run->alpha);
     text_free(&run->timing);
+    folder_unlock(run->lock);
 }

@@ -54,7 +54,8 @@ PRUNES_ours-thr-0.1     := ours
 PRUNES_ours-thr-0.2     := ours
 PRUNES_ours-one-res     := ours
 
-# Further options for every training command, such as OPTIONS="--down=average"; give such runs their own RUNS.
+# Further options for every training command, such as OPTIONS="--down=average"; give such runs their own RUNS. --common:
+# they may be without effect in some rows.
 OPTIONS ?=
 
 # run_name(row, seed)
@@ -67,7 +68,7 @@ $(RUNS)/$(call run_name,$(1),$(2))/result.tsv: \
 	@echo "== $(1), seed $(2)"
 	@$(LAUNCH) $(BUILD)/train --run=$$(@D) --threads=$(THREADS) --data=$(DATA) --kernels=$(KERNELS) --seed=$(2) \
 		$(SIZE_$(BUDGET)) $(TRAIN_$(BUDGET)) $(ROW_$(1)) \
-		$(if $(PRUNES_$(1)),--prune-from=$(call run_name,$(PRUNES_$(1)),$(2))) $(OPTIONS)
+		$(if $(PRUNES_$(1)),--prune-from=$(call run_name,$(PRUNES_$(1)),$(2))) $(if $(OPTIONS),--common $(OPTIONS))
 endef
 $(foreach row,$(ROWS_table1),$(foreach seed,$(SEEDS),$(eval $(call run_rule,$(row),$(seed)))))
 

@@ -1,6 +1,7 @@
 /* Pruning a trained network: masks from alpha, parameters from the source. */
 #include "prune.h"
 #include "../base/files.h"
+#include <string.h>
 
 void prune_levels(unsigned kept[MAX_LAYERS], const double *alpha, int layers, int levels, double threshold)
 {
@@ -16,14 +17,51 @@ void prune_levels(unsigned kept[MAX_LAYERS], const double *alpha, int layers, in
     }
 }
 
-static bool same_network(const NetworkSpec *a, const NetworkSpec *b)
+/* What a pruned run may have of its own: how it prunes, how many images it is tested on, where the data lies.
+ */
+static const char *own_option(const Options *theirs, const Options *mine)
 {
-    return a->layers == b->layers && a->channels == b->channels && a->levels == b->levels &&
-           a->bias == b->bias && a->affine == b->affine && a->shared_norm == b->shared_norm &&
-           a->linear_head == b->linear_head;
+    Options o = *theirs;
+    memcpy(o.data, mine->data, sizeof o.data);
+    memcpy(o.prune_from, mine->prune_from, sizeof o.prune_from);
+    o.prune_threshold = mine->prune_threshold;
+    o.prune_start = mine->prune_start;
+    o.prune_epochs = mine->prune_epochs;
+    o.images_test = mine->images_test;
+    o.images_epoch = mine->images_epoch;
+    return options_difference(&o, mine);
 }
 
-bool prune_source(TrainedNetwork *source, Plan *plan, const char *folder, Error *error)
+/* With another seed, data or split the source has learned its alphas on images that this run trains and tests
+ * on. */
+static bool check_source(const TrainedNetwork *source, const Plan *plan, const Dataset *data,
+                         const char *folder, Error *error)
+{
+    const Options *theirs = &source->plan.options;
+    if (theirs->pooling != POOLING_LEARNED || theirs->prune_from[0])
+        return fail(error,
+                    "--prune-from is %s, which has not learned its alphas: name a run with --pooling=learned",
+                    folder);
+    const char *name = own_option(theirs, &plan->options);
+    if (name) {
+        char was[TEXT_OPTION], is[TEXT_OPTION];
+        options_value(was, sizeof was, theirs, name);
+        options_value(is, sizeof is, &plan->options, name);
+        return fail(
+            error,
+            "--prune-from is %.400s, which was trained with --%s=%.100s, not %.100s: a pruned run has the "
+            "options of its source",
+            folder, name, was, is);
+    }
+    return strcmp(source->data_sha256, data->sha256) == 0 ||
+           fail(error,
+                "--prune-from is %.400s, which was trained on the data of SHA-256 %s, not %s: a pruned run "
+                "has the "
+                "data of its source",
+                folder, source->data_sha256, data->sha256);
+}
+
+bool prune_source(TrainedNetwork *source, Plan *plan, const Dataset *data, const char *folder, Error *error)
 {
     char result[4096];
     double alpha[MAX_LAYERS * MAX_LEVELS];
@@ -32,19 +70,13 @@ bool prune_source(TrainedNetwork *source, Plan *plan, const char *folder, Error 
         return fail(error,
                     "--prune-from is %s, which is not the folder of a finished run: train that one first",
                     folder);
-    if (!run_load(source, folder, 1, error))
+    if (!run_load(source, folder, 1, error) || !check_source(source, plan, data, folder, error) ||
+        !run_verify(folder, &source->plan, &source->state, error))
         return false;
     const NetworkSpec *spec = &source->net->spec;
-    if (source->options.pooling != POOLING_LEARNED || source->options.prune_from[0])
-        return fail(error,
-                    "--prune-from is %s, which has not learned its alphas: name a run with --pooling=learned",
-                    folder);
-    if (!same_network(spec, &plan->network))
-        return fail(error, "--prune-from is %s, whose network is another one: give this run the same options",
-                    folder);
     network_alpha(source->net, alpha);
     prune_levels(plan->network.kept, alpha, spec->layers, spec->levels, plan->options.prune_threshold);
-    plan->source_epochs = plan->options.prune_start == PRUNE_TRAINED ? source->epoch : 0;
+    plan->source_epochs = plan->options.prune_start == PRUNE_TRAINED ? source->state.epoch : 0;
     return true;
 }
 

@@ -2,13 +2,16 @@
  * takes one batch of D_a for the filters and, where alpha is learned, one of D_b for the logits. */
 #include "training.h"
 #include "../base/progress.h"
+#include "../base/stop.h"
 #include "../network/bilevel.h"
+#include "../network/possible.h"
 #include "../runs/result.h"
+#include "estimate.h"
 #include "feed.h"
 #include "prune.h"
 #include "score.h"
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 bool training_open(Run *run, const char *folder, const Options *options, Error *error)
 {
@@ -16,19 +19,13 @@ bool training_open(Run *run, const char *folder, const Options *options, Error *
     TrainedNetwork source = {0};
     bool ok = run_plan(run, folder, options, error);
     run_sibling(path, sizeof path, folder, options->prune_from);
-    ok = ok && (!options->prune_from[0] || prune_source(&source, &run->plan, path, error)) &&
+    ok = ok && (!options->prune_from[0] || prune_source(&source, &run->plan, &run->data, path, error)) &&
          run_enter(run, error);
     if (ok && run->fresh && source.net)
         prune_start(run->net, &source, &run->plan);
     network_free(source.net);
-    return ok;
+    return ok && (!run->fresh || run_save(run, error));
 }
-
-/* Sums over the steps of an epoch, of one kind. */
-typedef struct {
-    double loss, gradient2, decay2;
-    long correct, images, steps;
-} Tally;
 
 static void count_step(Tally *tally, Step step, int images)
 {
@@ -40,71 +37,128 @@ static void count_step(Tally *tally, Step step, int images)
     tally->steps++;
 }
 
-static Step step_a(Network *net, Feed *feed, const Run *run, int epoch, int iteration)
+/* What the optimizers are given in an epoch, and what the log says of it. */
+static Sgd sgd_of(const Plan *plan, int epoch)
 {
-    const Options *o = &run->plan.options;
-    const Sgd sgd = {plan_lr(&run->plan, epoch), o->momentum, o->weight_decay};
-    return filters_step(net, feed_a(feed, run, epoch, iteration), sgd);
+    return (Sgd){plan_lr(plan, epoch), plan->options.momentum, plan->options.weight_decay};
 }
 
-static Step step_b(Network *net, Feed *feed, const Run *run, int epoch, int iteration)
+static Adam adam_of(const Plan *plan)
 {
-    const Options *o = &run->plan.options;
-    const long steps = (long)epoch * run->plan.iterations + iteration;
-    const Adam adam = {o->logits_lr, o->logits_beta1, o->logits_beta2, o->logits_eps, o->logits_decay};
-    return logits_step(net, feed_b(feed, run, steps), adam, (int)steps + 1);
+    const Options *o = &plan->options;
+    return (Adam){o->logits_lr, o->logits_beta1, o->logits_beta2, o->logits_eps, o->logits_decay};
 }
 
-/* Shows where the epoch is; `since` is when this run's steps began, of which `done` are done. */
-static void show(const Run *run, int iteration, const Tally *a, double since, long done)
+/* The next step of the filters, and of the logits; both count iterations from 0. */
+static Step step_a(Run *run, Feed *feed)
+{
+    return filters_step(run->net, feed_a(feed, run, run->epoch, run->iteration),
+                        sgd_of(&run->plan, run->epoch));
+}
+
+static Step step_b(Run *run, Feed *feed)
+{
+    const long steps = (long)run->epoch * run->plan.iterations + run->iteration;
+    return logits_step(run->net, feed_b(feed, run, steps), adam_of(&run->plan), (int)steps + 1);
+}
+
+/* The norms of a step, which it needs anyway, show every number that is not finite in the gradients and in
+ * the parameters before the step; moments and statistics are looked at before each checkpoint (run_save). */
+static bool check_step(const Run *run, Step step, Error *error)
+{
+    Impossible where;
+    char words[96] = "the loss or the norm of a gradient is not finite";
+    if (isfinite(step.loss) && isfinite(step.gradient) && isfinite(step.decay))
+        return true;
+    if ((isfinite(step.decay) && !network_gradients_possible(run->net, &where)) ||
+        !network_possible(run->net, &where))
+        impossible_words(words, sizeof words, run->net, &where);
+    return run_fails(run, run->epoch + 1, run->iteration + 1, words, error);
+}
+
+static bool iterate(Run *run, Feed *feed, Error *error)
 {
     const Plan *plan = &run->plan;
+    for (int turn = 0; turn < 2; turn++) {
+        const bool filters = (turn == 0) == (plan->options.order == ORDER_FILTERS_FIRST);
+        if (!filters && !plan->learns_alpha)
+            continue;
+        const Step step = filters ? step_a(run, feed) : step_b(run, feed);
+        count_step(filters ? &run->tally_a : &run->tally_b, step, plan->options.batch);
+        if (!check_step(run, step, error))
+            return false;
+    }
+    run->iteration++;
+    return true;
+}
+
+/* Shows where the epoch is; `since` is when this program's steps of it began, of which `done` are done. */
+static void show(const Run *run, double since, int done)
+{
+    const Plan *plan = &run->plan;
+    const Tally *a = &run->tally_a;
     const double seconds = progress_seconds() - since;
-    const long left = (long)(plan->epochs - run->epoch) * plan->iterations - iteration - 1;
-    progress_show(&(Progress){.epoch = run->epoch + 1,
+    const long left = (long)(plan->epochs - run->epoch) * plan->iterations - run->iteration;
+    progress_show(&(Progress){.run = run->folder,
+                              .epoch = run->epoch + 1,
                               .epochs = plan->epochs,
-                              .iteration = iteration + 1,
+                              .iteration = run->iteration,
                               .iterations = plan->iterations,
                               .loss = a->loss / (double)a->images,
                               .accuracy = 100.0 * (double)a->correct / (double)a->images,
-                              .images_per_second = (double)done * plan->options.batch / seconds,
-                              .seconds_left = seconds / (double)done * (double)left});
+                              .images_per_second = done * (double)plan->options.batch / seconds,
+                              .seconds_left = seconds / done * (double)left});
 }
 
-/* One epoch of steps; a loss that is no number ends the run, and its last checkpoint stays. */
-static bool train_epoch(Run *run, Feed *feed, Tally *a, Tally *b, Error *error)
+/* What a training program has beside its run. */
+typedef struct {
+    Feed feed;
+    Estimate estimate;
+    double save_every, saved; /* seconds: between checkpoints within an epoch; when the last one was */
+} Session;
+
+static bool save(Run *run, Session *session, Error *error)
 {
-    const Plan *plan = &run->plan;
-    const double since = progress_seconds();
-    for (int i = 0; i < plan->iterations; i++) {
-        const bool logits_first = plan->options.order == ORDER_LOGITS_FIRST;
-        if (plan->learns_alpha && logits_first)
-            count_step(b, step_b(run->net, feed, run, run->epoch, i), plan->options.batch);
-        count_step(a, step_a(run->net, feed, run, run->epoch, i), plan->options.batch);
-        if (plan->learns_alpha && !logits_first)
-            count_step(b, step_b(run->net, feed, run, run->epoch, i), plan->options.batch);
-        if (!isfinite(a->loss) || !isfinite(b->loss))
-            return fail(error, "the loss is not a number in epoch %d, batch %d, of %s: choose a smaller --lr",
-                        run->epoch + 1, i + 1, run->folder);
-        show(run, i, a, since, i + 1);
+    session->saved = progress_seconds();
+    return run_save(run, error);
+}
+
+/* The steps of an epoch that are left, or until a signal asks to stop. */
+static bool train_epoch(Run *run, Session *session, Error *error)
+{
+    const double since = progress_seconds(), before = run->seconds;
+    const int from = run->iteration;
+    while (run->iteration < run->plan.iterations && !stop_signal()) {
+        const double start = progress_seconds();
+        if (!iterate(run, &session->feed, error))
+            return false;
+        const double step = progress_seconds() - start;
+        run->seconds = before + progress_seconds() - since;
+        show(run, since, run->iteration - from);
+        if (!estimate_step(&session->estimate, run, step, error))
+            return false;
+        if (progress_seconds() - session->saved >= session->save_every && !save(run, session, error))
+            return false;
     }
     return true;
 }
 
-static void record_epoch(Run *run, const Tally *a, const Tally *b, const Score *test)
+/* The lines of the epoch that is done now. */
+static void record_epoch(Run *run, const Score *test)
 {
     const Plan *plan = &run->plan;
+    const Tally *a = &run->tally_a, *b = &run->tally_b;
     const double steps_b = b->steps ? (double)b->steps : 1, images_b = b->images ? (double)b->images : 1;
     double alpha[MAX_LAYERS * MAX_LEVELS];
     text_add(&run->log, "%d\t%.9g\t%.9g\t%.9g\t%.6f\t%.9g\t%.6f\t%d\t%.9g\t%.6f\t%.9g\t%.9g\t%.9g\t%.9g\n",
-             run->epoch, plan_lr(plan, run->epoch - 1), plan->learns_alpha ? plan->options.logits_lr : 0,
+             run->epoch + 1, sgd_of(plan, run->epoch).lr, plan->learns_alpha ? adam_of(plan).lr : 0,
              a->loss / (double)a->images, 100.0 * (double)a->correct / (double)a->images, b->loss / images_b,
              100.0 * (double)b->correct / images_b, test->images, test->loss,
              100.0 * test->correct / test->images, sqrt(a->gradient2 / (double)a->steps),
              sqrt(a->decay2 / (double)a->steps), sqrt(b->gradient2 / steps_b), sqrt(b->decay2 / steps_b));
     network_alpha(run->net, alpha);
     for (int l = 0; l < plan->network.layers; l++) {
-        text_add(&run->alpha, "%d\t%d", run->epoch, l + 1);
+        text_add(&run->alpha, "%d\t%d", run->epoch + 1, l + 1);
         for (int r = 0; r < plan->network.levels; r++)
             text_add(&run->alpha, "\t%.9g", alpha[l * plan->network.levels + r]);
         text_add(&run->alpha, "\n");
@@ -112,74 +166,67 @@ static void record_epoch(Run *run, const Tally *a, const Tally *b, const Score *
     text_add(&run->alpha, "\n");
 }
 
-bool training_finish(Run *run, Error *error)
+static void note_epoch(const Run *run, const Score *test, double seconds)
 {
-    const Plan *plan = &run->plan;
-    Feed feed;
-    if (!feed_make(&feed, plan, error))
-        return false;
-    bool ok = true;
-    while (ok && run->epoch < plan->epochs) {
-        Tally a = {0}, b = {0};
-        Score test;
-        const double start = progress_seconds();
-        ok = train_epoch(run, &feed, &a, &b, error);
-        const double trained = progress_seconds();
-        const bool last = run->epoch + 1 == plan->epochs;
-        ok = ok && score_network(&test, NULL, run->net, &run->data, &run->data.test, NULL,
-                                 last ? plan->options.images_test : plan->options.images_epoch, error);
-        if (!ok)
-            break;
-        run->epoch++;
-        record_epoch(run, &a, &b, &test);
-        text_add(&run->timing, "%d\t%.3f\t%.3f\t%.1f\n", run->epoch, trained - start,
-                 progress_seconds() - trained, (double)a.images / (trained - start));
-        ok = run_save(run, error);
-        progress_note("epoch %d/%d  loss %.4f  accuracy %.2f %%  test %.2f %% of %d images  %.1f s",
-                      run->epoch, plan->epochs, a.loss / (double)a.images,
-                      100.0 * (double)a.correct / (double)a.images, 100.0 * test.correct / test.images,
-                      test.images, progress_seconds() - start);
-    }
-    feed_free(&feed);
-    return ok && result_write(run, error);
+    const Tally *a = &run->tally_a;
+    char figures[128], line[PROGRESS_WIDTH + 1];
+    snprintf(figures, sizeof figures, "epoch %d/%d  loss %.4g  %.2f %%  test %.2f %% of %d  %.1f s",
+             run->epoch + 1, run->plan.epochs, a->loss / (double)a->images,
+             100.0 * (double)a->correct / (double)a->images, 100.0 * test->correct / test->images,
+             test->images, seconds);
+    progress_text(line, run->folder, figures);
+    progress_note("%s", line);
 }
 
-bool training_estimate(const Run *run, Error *error)
+/* Tests the network after its last step of the epoch, records the epoch and starts the next. Nothing of this
+ * is done if a signal asks to stop before all images are tested. */
+static bool finish_epoch(Run *run, Session *session, Error *error)
 {
-    enum { MOST_STEPS = 4 };
     const Plan *plan = &run->plan;
-    const double enough = 1.0; /* seconds of timed steps */
-    Feed feed;
+    const bool last = run->epoch + 1 == plan->epochs;
+    const int images = last ? plan->options.images_test : plan->options.images_epoch;
+    const double start = progress_seconds();
     Score test;
-    if (!feed_make(&feed, plan, error))
+    if (!score_network(&test, NULL, run->net, &run->data, &run->data.test, NULL, images, error))
         return false;
-    Network *net = network_create(plan->engine, &plan->network, plan->options.batch, error);
-    if (!net) {
-        feed_free(&feed);
+    if (test.images < images)
+        return true;
+    if (!isfinite(test.loss))
+        return run_fails(run, run->epoch + 1, run->iteration, "the loss on the test set is not finite",
+                         error);
+    const double seconds = progress_seconds() - start;
+    record_epoch(run, &test);
+    text_add(&run->timing, "%d\t%.3f\t%.3f\t%.1f\n", run->epoch + 1, run->seconds, seconds,
+             (double)run->tally_a.images / run->seconds);
+    note_epoch(run, &test, run->seconds + seconds);
+    run->epoch++;
+    run->iteration = 0;
+    run->tally_a = run->tally_b = (Tally){0};
+    run->seconds = 0;
+    return save(run, session, error);
+}
+
+bool training_finish(Run *run, double save_every, Error *error)
+{
+    Session session = {.save_every = save_every, .saved = progress_seconds()};
+    if (!feed_make(&session.feed, &run->plan, error))
         return false;
+    bool ok = true;
+    while (ok && run->epoch < run->plan.epochs && !stop_signal()) {
+        ok = train_epoch(run, &session, error);
+        if (ok && !stop_signal())
+            ok = finish_epoch(run, &session, error);
     }
-    network_initialise(net, 0);
-    double start = progress_seconds(), step = 0;
-    for (int i = 0; i < MOST_STEPS && i < plan->iterations && (i < 2 || progress_seconds() - start < enough);
-         i++) {
-        const double before = progress_seconds();
-        step_a(net, &feed, run, 0, i);
-        if (plan->learns_alpha)
-            step_b(net, &feed, run, 0, i);
-        step = i == 1 || progress_seconds() - before < step ? progress_seconds() - before : step;
-    }
-    start = progress_seconds();
-    const int batch = plan->options.batch < run->data.test.count ? plan->options.batch : run->data.test.count;
-    const bool ok = score_network(&test, NULL, net, &run->data, &run->data.test, NULL, batch, error);
-    const double image = (progress_seconds() - start) / batch;
-    const int epochs = plan->epochs - run->epoch;
-    const double seconds = epochs * (plan->iterations * step) +
-                           image * (plan->options.images_test + (epochs - 1.0) * plan->options.images_epoch);
-    char text[32];
-    progress_duration(text, seconds);
-    progress_note("%s: %d epochs of %d iterations at %.3f s, tests included: about %s", run->folder, epochs,
-                  plan->iterations, step, text);
-    network_free(net);
-    feed_free(&feed);
+    feed_free(&session.feed);
+    if (!ok)
+        return false;
+    if (run->epoch < run->plan.epochs)
+        return run_save(run, error);
+    run->finished = true;
+    Text result = {0};
+    ok = (result_text(&result, &run->plan, run->log.bytes) ||
+          fail(error, "not enough memory for the log of %.400s", run->folder)) &&
+         text_write(&result, run->folder, "result.tsv", error);
+    text_free(&result);
     return ok;
 }

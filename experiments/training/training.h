@@ -8,11 +8,9 @@
  * caller closes it, after a failure too. */
 bool training_open(Run *run, const char *folder, const Options *options, Error *error);
 
-/* Trains until the last epoch is done and writes result.tsv. */
-bool training_finish(Run *run, Error *error);
-
-/* Prints an estimate of what is left, from a few timed steps of a network of its own: the run is not touched.
- */
-bool training_estimate(const Run *run, Error *error);
+/* Trains until the last epoch is done and writes result.tsv: then run->finished; or until a signal asks to
+ * stop (base/stop.h), finishes its step and saves the run, which then goes on from there. Within an epoch it
+ * is saved every so many seconds. An estimate of the time is printed after the first steps. */
+bool training_finish(Run *run, double save_every, Error *error);
 
 #endif

@@ -1,7 +1,9 @@
 /* build/bench: what the kernels reach, against this machine's measured peaks and against oneDNN in the same
  * process. */
 #include "bench.h"
+#include "../../base/program.h"
 #include "../../base/progress.h"
+#include "../../base/threads.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,9 +107,12 @@ static void bench_set(const Kernels *kernels, int threads)
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"f32", "bf16"};
-    const int cores = omp_get_num_procs();
+    threads_wait_briefly(argv);
+    program_begin();
+    const int cores = threads_allowed();
+    const bool help = program_asks_help(argc, argv);
     if (argc > 1) {
-        fprintf(strcmp(argv[1], "--help") == 0 ? stdout : stderr,
+        fprintf(help ? stdout : stderr,
                 "bench\n\nMeasures the kernel sets f32 and bf16 on this machine, in the fastest instruction "
                 "set of "
                 "each;\nNOPOOL_ISA=plain|avx2 chooses another for both, avx512, avx512bf16 or amx measures "
@@ -115,7 +120,7 @@ int main(int argc, char **argv)
                 "\nA line: what, kernels, shape, threads, value, unit, fraction of the measured peak, "
                 "ratio to "
                 "oneDNN's direct algorithm.\n");
-        return strcmp(argv[1], "--help") == 0 ? 0 : 2;
+        return help ? program_end("bench") : 2;
     }
     const Kernels *sets[] = {kernels_best(names[0]), kernels_best(names[1])};
     if (!sets[0] && !sets[1]) {
@@ -132,5 +137,5 @@ int main(int argc, char **argv)
             if (sets[set])
                 bench_set(sets[set], threads);
     }
-    return 0;
+    return program_end("bench");
 }

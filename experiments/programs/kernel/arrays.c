@@ -63,7 +63,10 @@ ArrayFile *arrays_open(const char *path, Error *error)
     free(bytes);
     if (file->file < 0) {
         free(file);
-        fail(error, "%s is no HDF5 file, or not all of one; write it with h5py, for example", path);
+        if (file_is_being_written(path))
+            fail(error, "%s is held open for writing by another program: close it there first", path);
+        else
+            fail(error, "%s is no HDF5 file, or not all of one; write it with h5py, for example", path);
         return NULL;
     }
     return file;

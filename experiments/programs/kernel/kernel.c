@@ -1,5 +1,7 @@
 /* kernel OP SET IN.h5 OUT.h5: one operation of one kernel set on arrays of your own, so that anyone can
  * compare it with NumPy or PyTorch. */
+#include "../../base/program.h"
+#include "../../base/threads.h"
 #include "operations.h"
 #include <signal.h>
 #include <stdio.h>
@@ -98,9 +100,10 @@ static bool run(Job *job, const Adapter *adapter, bool single, const char *in, c
 
 int main(int count, char **arguments)
 {
-    if (count == 2 && strcmp(arguments[1], "--help") == 0) {
+    program_begin();
+    if (count == 2 && program_asks_help(count, arguments)) {
         print_help();
-        return EXIT_SUCCESS;
+        return program_end("kernel");
     }
     if (count == 1) {
         print_help();
@@ -128,10 +131,11 @@ int main(int count, char **arguments)
         return EXIT_USAGE;
     }
     Error error;
+    threads_set(0);
     bool done = (sets[s].choose == NULL || sets[s].choose(set, &error)) &&
                 run(&job, adapter, sets[s].single, arguments[3], arguments[4], &error);
     job_free(&job);
     if (!done)
         die("kernel", &error);
-    return EXIT_SUCCESS;
+    return program_end("kernel");
 }

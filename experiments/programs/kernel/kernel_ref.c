@@ -154,12 +154,12 @@ static void cross_entropy_backward(Job *job)
 static MultiresShape multires_shape(const Job *job)
 {
     const int levels = job_dimension(job, 'R');
-    return (MultiresShape){.block = job_conv2d(job),
-                           .levels = levels,
-                           .kept = all_levels(levels),
-                           .down = (PoolMode)job_word(job, "down"),
-                           .up = (UpsampleMode)job_word(job, "up"),
-                           .eps = job_number(job, "eps")};
+    return (MultiresShape){job_conv2d(job),
+                           levels,
+                           all_levels(levels),
+                           (PoolMode)job_word(job, "down"),
+                           (UpsampleMode)job_word(job, "up"),
+                           job_number(job, "eps")};
 }
 
 /* Runs the forward pass into y; false if memory ran out. */
@@ -176,7 +176,7 @@ static bool multires_run(Job *job, double *y, MultiresCache *cache, MultiresPara
     }
     if (job->memory_failed)
         return false;
-    *p = (MultiresParameters){.w = job_input(job, "w"), .b = job_input(job, "b"), .a = job_input(job, "a")};
+    *p = (MultiresParameters){job_input(job, "w"), job_input(job, "b"), job_input(job, "a"), {0}, {0}};
     ref_multires_forward(y, cache, job_input(job, "x"), *p, true, s);
     return true;
 }
@@ -205,8 +205,7 @@ static void multires_backward(Job *job)
     }
     if (job->memory_failed || !multires_run(job, y, &cache, &p))
         return;
-    MultiresGradients d = {
-        .dw = job_output(job, "dw"), .db = job_output(job, "db"), .da = job_output(job, "da")};
+    MultiresGradients d = {job_output(job, "dw"), job_output(job, "db"), job_output(job, "da"), {0}, {0}};
     ref_multires_backward(job_output(job, "dx"), d, &scratch, job_input(job, "dy"), job_input(job, "x"),
                           &cache, p, s);
 }

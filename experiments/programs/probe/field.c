@@ -189,7 +189,7 @@ static bool untrain(TrainedNetwork *trained, const ImageSet *set, Error *error)
     normalised_images(batch, trained, set, 0, n);
     for (int i = 0; i < n; i++)
         labels[i] = set->labels[i];
-    network_initialise(net, (uint64_t)trained->options.seed);
+    network_initialise(net, (uint64_t)trained->plan.options.seed);
     net->engine->vector_clear(net->statistics);
     network_forward(net, batch, labels, n, PASS_FILTERS);
     free(batch);

@@ -5,7 +5,8 @@
  *
  * The images are those of the run's own test set; the tables go into its folder. */
 #include "probe.h"
-#include <omp.h>
+#include "../../base/program.h"
+#include "../../base/threads.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +46,8 @@ void normalised_images(float *images, const TrainedNetwork *trained, const Image
         for (int p = 0; p < IMAGE_BYTES; p++) {
             const int c = p / (IMAGE_SIDE * IMAGE_SIDE);
             images[(size_t)i * IMAGE_BYTES + p] =
-                ((float)set->images[(size_t)(first + i) * IMAGE_BYTES + p] / 255 - trained->mean[c]) /
-                trained->deviation[c];
+                ((float)set->images[(size_t)(first + i) * IMAGE_BYTES + p] / 255 - trained->state.mean[c]) /
+                trained->state.deviation[c];
         }
 }
 
@@ -56,19 +57,21 @@ int main(int argc, char **argv)
     Dataset data = {0};
     TrainedNetwork trained;
     char *first[] = {"1", "0", "0"};
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+    threads_wait_briefly(argv);
+    program_begin();
+    if (program_asks_help(argc, argv))
         return usage(stdout);
     const bool field = (argc == 3 || argc == 4) && strcmp(argv[1], "field") == 0;
     const bool layer = (argc == 3 || argc == 6) && strcmp(argv[1], "layer") == 0;
     if (!field && !layer)
         return usage(stderr);
-    omp_set_num_threads(omp_get_num_procs());
+    threads_set(0);
     if (!run_load(&trained, argv[2], PROBE_BATCH, &error) ||
-        !dataset_load(&data, trained.options.data, &error) ||
+        !dataset_load(&data, trained.plan.options.data, &error) ||
         !(field ? probe_field(&trained, &data.test, argv[2], argc == 4 ? argv[3] : "1000", &error)
                 : probe_stages(&trained, &data.test, argv[2], argc == 6 ? argv + 3 : first, &error)))
         die("probe", &error);
     network_free(trained.net);
     dataset_free(&data);
-    return 0;
+    return program_end("probe");
 }

@@ -32,8 +32,8 @@ static bool write_input(Text *text, const Probe *probe, const TrainedNetwork *tr
     probe->kernels->pool_forward(pooled, probe->map[layer], l->spec.down, 1 << r, in);
     bool ok = true;
     for (int c = 0; ok && layer == 0 && c < IMAGE_CHANNELS; c++)
-        ok = write_channel(text, colours[c], r, probe, pooled, coarse, c, 255 * trained->deviation[c],
-                           255 * trained->mean[c], error);
+        ok = write_channel(text, colours[c], r, probe, pooled, coarse, c, 255 * trained->state.deviation[c],
+                           255 * trained->state.mean[c], error);
     if (layer > 0)
         ok = write_channel(text, "input", r, probe, pooled, coarse, channel, 1, 0, error);
     free(pooled);

@@ -1,0 +1,71 @@
+/* Which options need which others. An option that is not in the table always has an effect. */
+#include "effect.h"
+#include <string.h>
+
+/* What must be so, in words for the sentence. */
+static bool pools(const Options *o)
+{
+    return o->pooling != POOLING_NONE;
+}
+
+static bool has_levels(const Options *o)
+{
+    return o->pooling == POOLING_UNIFORM || o->pooling == POOLING_LEARNED;
+}
+
+static bool is_predefined(const Options *o)
+{
+    return o->pooling == POOLING_PREDEFINED;
+}
+
+static bool is_fixed(const Options *o)
+{
+    return o->pooling != POOLING_LEARNED;
+}
+
+static bool prunes(const Options *o)
+{
+    return o->prune_from[0] != 0;
+}
+
+static bool fine_tunes(const Options *o)
+{
+    return prunes(o) && o->prune_start == PRUNE_TRAINED;
+}
+
+static bool learns(const Options *o)
+{
+    return o->pooling == POOLING_LEARNED && !prunes(o);
+}
+
+static const struct {
+    const char *name;
+    bool (*has_effect)(const Options *o);
+    const char *needs;
+} table[] = {
+    {"levels", has_levels, "--pooling=uniform or --pooling=learned"},
+    {"first-level", has_levels, "--pooling=uniform or --pooling=learned"},
+    {"stages", is_predefined, "--pooling=predefined"},
+    {"down", pools, "a --pooling other than none"},
+    {"up", pools, "a --pooling other than none"},
+    {"norm", pools, "a --pooling other than none"},
+    {"fixed-data", is_fixed, "a --pooling other than learned"},
+    {"logits-lr", learns, "--pooling=learned without --prune-from"},
+    {"logits-beta1", learns, "--pooling=learned without --prune-from"},
+    {"logits-beta2", learns, "--pooling=learned without --prune-from"},
+    {"logits-eps", learns, "--pooling=learned without --prune-from"},
+    {"logits-decay", learns, "--pooling=learned without --prune-from"},
+    {"order", learns, "--pooling=learned without --prune-from"},
+    {"prune-threshold", prunes, "--prune-from"},
+    {"prune-start", prunes, "--prune-from"},
+    {"prune-epochs", fine_tunes, "--prune-from with --prune-start=trained"},
+};
+
+bool option_has_effect(const char *name, const Options *options, Error *error)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].name, name) == 0 && !table[i].has_effect(options))
+            return fail(error, "--%s has no effect in this run, it needs %s: leave it out", name,
+                        table[i].needs);
+    return true;
+}

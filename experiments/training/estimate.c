@@ -1,0 +1,41 @@
+/* Timing the first steps of a run. */
+#include "estimate.h"
+#include "../base/progress.h"
+#include "score.h"
+#include <stdio.h>
+
+static bool tell(const Estimate *e, Run *run, Error *error)
+{
+    const Plan *plan = &run->plan;
+    const Options *o = &plan->options;
+    const int batch = o->batch < o->images_test ? o->batch : o->images_test;
+    const double start = progress_seconds();
+    Score test;
+    if (!score_network(&test, NULL, run->net, &run->data, &run->data.test, NULL, batch, error))
+        return false;
+    const double image = (progress_seconds() - start) / batch;
+    const int epochs = plan->epochs - run->epoch;
+    const double steps = (double)epochs * plan->iterations - run->iteration;
+    char figures[128], duration[32], line[PROGRESS_WIDTH + 1];
+    progress_duration(duration,
+                      steps * e->step + image * (o->images_test + (epochs - 1.0) * o->images_epoch));
+    snprintf(figures, sizeof figures, "%d epochs of %d batches, %.3f s each: about %s", epochs,
+             plan->iterations, e->step, duration);
+    progress_text(line, run->folder, figures);
+    progress_note("%s", line);
+    return true;
+}
+
+bool estimate_step(Estimate *e, Run *run, double seconds, Error *error)
+{
+    enum { ENOUGH_STEPS = 5 };
+    const double enough = 1; /* second */
+    if (e->told)
+        return true;
+    e->step = e->steps < 2 || seconds < e->step ? seconds : e->step;
+    e->seconds += seconds;
+    e->steps++;
+    e->told = e->steps >= ENOUGH_STEPS || (e->steps >= 2 && e->seconds >= enough) ||
+              run->iteration == run->plan.iterations;
+    return !e->told || tell(e, run, error);
+}
