@@ -4,16 +4,17 @@
  * Every draw of a run, which is all that two implementations of its training must share. Philox has the key
  * (seed low, seed high) and the counter (stream, a, b, attempt); the seed is the run's:
  *
- *   stream          a                        b            what is drawn
- *   STREAM_FILTERS  place of the weight      0            a normal; the place counts all that SGD trains:
- * layer (below)                               by layer w (K,C,3,3), b, gamma and beta a level, then the
- * linear head's w, b, which has them or not STREAM_SPLIT    0                        position     a
- * permutation of the training set, in the order of its files: the first images are D_a, the next ones D_b
- *   STREAM_ORDER_A  epoch, 0 the first       position     a permutation of D_a: its batches in this epoch
- *   STREAM_ORDER_B  pass over D_b, 0 the     position     a permutation of D_b: its batches in this pass; a
- * pass first                                 goes on over the ends of epochs STREAM_AUGMENT  epoch, 0 the
- * first       image, its   words 0, 1: row and column 0..8 of the crop, the high index in     half of word *
- * 9; word 2: flipped if its highest bit the training is set set
+ *   STREAM_FILTERS  a = place of the weight, b = 0: a normal. The place counts all that SGD trains, layer
+ *                   by layer: w (K,C,3,3), b, then gamma and beta of each level; then a linear head's w, b
+ *   STREAM_SPLIT    a = 0: a permutation of the training set, whose images count in the order of its
+ *                   files; the first ones are D_a, the next ones D_b
+ *   STREAM_ORDER_A  a = epoch, 0 the first: a permutation of D_a, its batches in this epoch
+ *   STREAM_ORDER_B  a = pass over D_b, 0 the first: a permutation of D_b, its batches in this pass, which
+ *                   goes on over the ends of epochs
+ *   STREAM_AUGMENT  a = epoch, b = image, its index in the training set: words 0 and 1 are row and column
+ *                   0..8 of the crop, the high half of word * 9; flipped if the highest bit of word 2 is set
+ *
+ * In a permutation b is the position that is drawn.
  *
  * Fine-tuning counts its epochs on from those of the run that it prunes; retraining from scratch from 0.
  *

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MAX_LEVELS = 8 };
+enum { MAX_LEVELS = 8, MAX_LAYERS = 64 };
 
 /* An array x[n][c][h][w]: N images of C channels of H x W. */
 typedef struct {

@@ -7,8 +7,6 @@
 #include "../base/error.h"
 #include <stdint.h>
 
-enum { MAX_LAYERS = 64 };
-
 typedef struct {
     int layers, channels, classes;     /* L, the last one included; C; classes */
     int image_channels, height, width; /* of the input */

@@ -1,0 +1,76 @@
+/* The training of section 3.4, in double and as plain code: what the paper says, and where it is silent, our
+ * choice, named as in paper/choices.tsv. build/train is the second telling of it, for every kernel set; the
+ * two share this folder's operations and the table of draws in random.h, and must agree to the last digit
+ * that a run records. */
+#ifndef NOPOOL_REF_TRAINING_H
+#define NOPOOL_REF_TRAINING_H
+
+#include "optimizer.h"
+#include "training_images.h"
+#include "training_network.h"
+
+typedef enum {
+    MIX_NONE,       /* "No Pooling": R = 1 */
+    MIX_PREDEFINED, /* one level a layer, coarser from stage to stage */
+    MIX_UNIFORM,    /* "Scale Invariant": R levels with equal, fixed alpha */
+    MIX_LEARNED     /* "Our Model" */
+} MixKind;
+
+typedef struct {
+    uint64_t seed;
+    /* The network. */
+    int layers, channels;
+    MixKind mix;
+    int levels, first_level; /* R; the finest level is 2^first_level */
+    int stages[MAX_LEVELS];  /* layers of each stage of MIX_PREDEFINED; all 0: four stages */
+    PoolMode down;
+    UpsampleMode up;
+    bool shared_norm, affine, linear_head, bias;
+    double norm_eps, norm_momentum;
+    /* The data. */
+    int images_a, images_b;        /* sizes of D_a and D_b */
+    int images_test, images_epoch; /* tested after the last epoch, after the others */
+    bool fixed_data_all;           /* nets that learn no alpha are trained on D_b too */
+    bool augment;
+    /* The steps. */
+    int epochs, batch;
+    double lr, lr_min, momentum, weight_decay; /* SGD and its schedule */
+    double logits_lr;                          /* 0: by the rule of choice "adam" */
+    double logits_beta1, logits_beta2, logits_eps, logits_decay;
+    bool logits_first; /* in an iteration */
+    /* Pruning, where there is a network to prune. */
+    double prune_threshold;
+    bool prune_scratch; /* new filters, the whole schedule */
+    int prune_epochs;   /* 0: a tenth of the epochs, at least 1 */
+} TrainingSettings;
+
+/* The paper's settings, and our choices where it gives none. */
+TrainingSettings training_settings(void);
+
+/* What is recorded of an epoch. Losses and accuracies (percent) are means over images, before each step;
+ * gradients and decays are root mean squares over steps of Euclidean norms. */
+typedef struct {
+    double lr, logits_lr; /* logits_lr 0: no logits are learned */
+    double loss_a, accuracy_a, loss_b, accuracy_b;
+    int test_images;
+    double test_loss, test_accuracy;
+    double filters_gradient, filters_decay, logits_gradient, logits_decay;
+    double alpha[MAX_LAYERS][MAX_LEVELS]; /* after the epoch */
+} EpochRecord;
+
+typedef struct {
+    TrainingSettings settings;
+    PlainNetwork *network;
+    int epochs, iterations; /* made; of an epoch */
+    int source_epochs;      /* of the training that was fine-tuned, else 0 */
+    EpochRecord *epoch;     /* (epochs) */
+} Training;
+
+/* Trains a network from the start, or, with a source, prunes the source's and fine-tunes it. The settings are
+ * possible ones for these images (experiments/protocol/plan.h refuses others). False if memory runs out. The
+ * caller frees the training in either case. */
+bool training_run(Training *training, const TrainingSettings *settings, const TrainingImages *images,
+                  const Training *source);
+void training_free(Training *training);
+
+#endif
