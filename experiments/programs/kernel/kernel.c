@@ -11,49 +11,22 @@
 
 enum { EXIT_USAGE = 2, READING_SECONDS = 60 };
 
-static const struct {
-    const char *name;
-    const Adapter *(*find)(const char *pass);
-    bool (*choose)(const char *set, Error *error); /* NULL: nothing to choose */
-    bool single;                                   /* float32 results */
-} sets[] = {
-    {"ref", kernel_ref, NULL, false},
-    {"f32", kernel_fast, kernel_fast_choose, true},
-    {"bf16", kernel_fast, kernel_fast_choose, true},
-};
-enum { SETS = sizeof sets / sizeof *sets };
-
-static void print_help(void)
+/* Sets *kernels: NULL for ref. */
+static bool choose(const Kernels **kernels, const char *set, Error *error)
 {
-    printf(
-        "usage: kernel OP SET IN.h5 OUT.h5\n"
-        "\n"
-        "Runs one operation of one kernel set on the arrays in IN.h5 and writes its results to OUT.h5.\n"
-        "SET is ref (double precision), f32 (single precision) or bf16 (tensors and filters rounded to\n"
-        "bfloat16, sums and parameters in single precision), with the fastest instruction set of this CPU.\n"
-        "\n"
-        "Arrays are HDF5 datasets in PyTorch's conventions, of floating-point or integer numbers of any\n"
-        "width; numbers are scalar datasets or have one element; words (mode, down, up) are string\n"
-        "attributes of the root group. What stands in [brackets] may be absent. Results are float64 for\n"
-        "ref, float32 for the others; a backward pass takes the cotangent dy of its first result and gives\n"
-        "the gradient of every differentiable input that is there. In\n"
-        "\n"
-        "  N images, C channels in, K channels out or classes, H x W the map, H' x W' the map of the\n"
-        "  result, S x S the filter, R resolutions; (*) is any shape, the same for all that have it\n"
-        "\n"
-        "OP is one of\n"
-        "\n");
-    operations_help();
-    printf(
-        "\n"
-        "Exit status: 0 done; 1 an input is wrong or a file cannot be read or written, and OUT.h5 is left\n"
-        "as it was; 2 the command line is wrong.\n");
+    *kernels = kernels_best(set);
+    return *kernels != NULL || strcmp(set, "ref") == 0 ||
+           fail(
+               error,
+               "this CPU cannot run the instruction set that NOPOOL_ISA names, or %s does not have it; unset "
+               "it, or set it to plain or avx2, or to avx512 for f32, avx512bf16 or amx for bf16",
+               set);
 }
 
 static int misused(const char *sentence, const char *word)
 {
     char list[1024];
-    operations_list(list, sizeof list);
+    help_list(list, sizeof list);
     fprintf(stderr, "kernel: %s '%s'; known are %s\n", sentence, word, list);
     return EXIT_USAGE;
 }
@@ -88,25 +61,25 @@ static bool read_guarded(Job *job, const char *in, Error *error)
     return read;
 }
 
-static bool run(Job *job, const Adapter *adapter, bool single, const char *in, const char *out, Error *error)
+static bool run(Job *job, const char *in, const char *out, Error *error)
 {
-    if (!read_guarded(job, in, error))
+    if (!read_guarded(job, in, error) || !job_run(job, error))
         return false;
-    adapter->run(job);
-    if (job->memory_failed)
-        return fail(error, "%s: no memory to run the operation; use smaller arrays", in);
-    return arrays_write(out, job->outputs, job->output_count, single, error);
+    Array results[MAX_JOB_ARRAYS];
+    for (int i = 0; i < job->output_count; i++)
+        results[i] = job->outputs[i].array;
+    return arrays_write(out, results, job->output_count, job->kernels != NULL, error);
 }
 
 int main(int count, char **arguments)
 {
     program_begin();
     if (count == 2 && program_asks_help(count, arguments)) {
-        print_help();
+        help_print();
         return program_end("kernel");
     }
     if (count == 1) {
-        print_help();
+        help_print();
         return EXIT_USAGE;
     }
     if (count != 5) {
@@ -115,25 +88,17 @@ int main(int count, char **arguments)
         return EXIT_USAGE;
     }
     const char *pass = arguments[1], *set = arguments[2];
-    Job job;
-    if (!job_find(&job, pass))
+    Job job = {0};
+    job.operation = operation_find(&job.backward, pass);
+    if (job.operation == NULL)
         return misused("unknown operation", pass);
-    int s = 0;
-    while (s < SETS && strcmp(sets[s].name, set) != 0)
-        s++;
-    if (s == SETS) {
+    if (strcmp(set, "ref") != 0 && strcmp(set, "f32") != 0 && strcmp(set, "bf16") != 0) {
         fprintf(stderr, "kernel: unknown kernel set '%s'; known are ref, f32 and bf16\n", set);
-        return EXIT_USAGE;
-    }
-    const Adapter *adapter = sets[s].find(pass);
-    if (adapter == NULL) {
-        fprintf(stderr, "kernel: the kernel set %s does not have %s; use ref\n", set, pass);
         return EXIT_USAGE;
     }
     Error error;
     threads_set(0);
-    bool done = (sets[s].choose == NULL || sets[s].choose(set, &error)) &&
-                run(&job, adapter, sets[s].single, arguments[3], arguments[4], &error);
+    bool done = choose(&job.kernels, set, &error) && run(&job, arguments[3], arguments[4], &error);
     job_free(&job);
     if (!done)
         die("kernel", &error);

@@ -1,9 +1,8 @@
 /* The table of build/kernel: every operation, what it takes and gives, and what it asks of its inputs. */
 #include "operations.h"
+#include "passes.h"
 #include <limits.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The comparisons below are written so that NaN fails. */
@@ -157,7 +156,6 @@ static bool check_cosine(Job *job, Error *error)
 
 const Operation operations[] = {
     {"conv2d",
-     true,
      {{ARRAY, "x", "NCHW", 0},
       {ARRAY, "w", "KCSS", 0},
       {ARRAY_OPTIONAL, "b", "K", 0},
@@ -165,24 +163,38 @@ const Operation operations[] = {
      {{ARRAY, "y", "NKhw", 0}},
      {"x", "w", "b"},
      check_conv2d,
-     "S is 1 or 3, stride 1 or 2; zero padding (S-1)/2"},
+     "S is 1 or 3, stride 1 or 2; zero padding (S-1)/2",
+     pass_conv2d_forward,
+     pass_conv2d_backward,
+     false},
     {"pool",
-     true,
      {{ARRAY, "x", "NCHW", 0}, {WORD, "mode", POOL_MODES, 0}, {NUMBER, "factor", "", 0}},
      {{ARRAY, "y", "NChw", 0}},
      {"x"},
      check_pool,
-     "factor is a power of two that divides H and W"},
+     "factor is a power of two that divides H and W",
+     pass_pool_forward,
+     pass_pool_backward,
+     false},
     {"upsample",
-     true,
      {{ARRAY, "x", "NCHW", 0}, {WORD, "mode", UPSAMPLE_MODES, 0}, {NUMBER, "factor", "", 0}},
      {{ARRAY, "y", "NChw", 0}},
      {"x"},
      check_upsample,
-     "factor is a power of two; bilinear: half-pixel centres"},
-    {"relu", true, {{ARRAY, "x", "*", 0}}, {{ARRAY, "y", "*", 0}}, {"x"}, NULL, NULL},
+     "factor is a power of two; bilinear: half-pixel centres",
+     pass_upsample_forward,
+     pass_upsample_backward,
+     false},
+    {"relu",
+     {{ARRAY, "x", "*", 0}},
+     {{ARRAY, "y", "*", 0}},
+     {"x"},
+     NULL,
+     NULL,
+     pass_relu_forward,
+     pass_relu_backward,
+     false},
     {"batchnorm",
-     true,
      {{ARRAY, "x", "NCHW", 0},
       {ARRAY_OPTIONAL, "gamma", "C", 0},
       {ARRAY_OPTIONAL, "beta", "C", 0},
@@ -190,31 +202,47 @@ const Operation operations[] = {
      {{ARRAY, "y", "NCHW", 0}, {ARRAY, "mean", "C", 0}, {ARRAY, "var", "C", 0}},
      {"x", "gamma", "beta"},
      check_batchnorm,
-     "training mode: the statistics are those of x, var is biased"},
+     "training mode: the statistics are those of x, var is biased",
+     pass_batchnorm_forward,
+     pass_batchnorm_backward,
+     false},
     {"mix",
-     true,
      {{ARRAY, "a", "R", 0}, {ARRAY_EACH_LEVEL, "x", "*", 0}},
      {{ARRAY, "y", "*", 0}, {ARRAY, "alpha", "R", 0}},
      {"x", "a"},
      NULL,
-     "alpha = softmax(a); R is at most 8"},
+     "alpha = softmax(a); R is at most 8",
+     pass_mix_forward,
+     pass_mix_backward,
+     false},
     {"linear",
-     true,
      {{ARRAY, "x", "NC", 0}, {ARRAY, "w", "KC", 0}, {ARRAY, "b", "K", 0}},
      {{ARRAY, "y", "NK", 0}},
      {"x", "w", "b"},
      NULL,
-     NULL},
-    {"global_average", true, {{ARRAY, "x", "NCHW", 0}}, {{ARRAY, "y", "NC", 0}}, {"x"}, NULL, NULL},
+     NULL,
+     pass_linear_forward,
+     pass_linear_backward,
+     false},
+    {"global_average",
+     {{ARRAY, "x", "NCHW", 0}},
+     {{ARRAY, "y", "NC", 0}},
+     {"x"},
+     NULL,
+     NULL,
+     pass_global_average_forward,
+     pass_global_average_backward,
+     false},
     {"cross_entropy",
-     true,
      {{ARRAY, "logits", "NK", 0}, {ARRAY, "labels", "N", 0}},
      {{ARRAY, "loss", "", 0}},
      {"logits"},
      check_cross_entropy,
-     "the mean over N; labels are whole numbers from 0 to K-1"},
+     "the mean over N; labels are whole numbers from 0 to K-1",
+     pass_cross_entropy_forward,
+     pass_cross_entropy_backward,
+     false},
     {"multires",
-     true,
      {{ARRAY, "x", "NCHW", 0},
       {ARRAY, "w", "KCSS", 0},
       {ARRAY_OPTIONAL, "b", "K", 0},
@@ -225,37 +253,43 @@ const Operation operations[] = {
      {{ARRAY, "y", "NKHW", 0}},
      {"x", "w", "b", "a"},
      check_multires,
-     "S is 3; 2^(R-1) divides H and W; R is at most 8; training mode"},
+     "S is 3; 2^(R-1) divides H and W; R is at most 8; training mode",
+     pass_multires_forward,
+     pass_multires_backward,
+     true},
     {"sgd_step",
-     false,
-     {{ARRAY, "w", "*", 0},
-      {ARRAY, "dw", "*", 0},
-      {ARRAY, "v", "*", 0},
+     {{ARRAY_FLAT, "w", "*", 0},
+      {ARRAY_FLAT, "dw", "*", 0},
+      {ARRAY_FLAT, "v", "*", 0},
       {NUMBER, "lr", "", 0},
       {NUMBER, "momentum", "", 0},
       {NUMBER, "weight_decay", "", 0}},
-     {{ARRAY, "w", "*", 0}, {ARRAY, "v", "*", 0}},
+     {{ARRAY_FLAT, "w", "*", 0}, {ARRAY_FLAT, "v", "*", 0}},
      {NULL},
      check_sgd,
-     NULL},
+     NULL,
+     pass_sgd_step,
+     NULL,
+     false},
     {"adam_step",
-     false,
-     {{ARRAY, "w", "*", 0},
-      {ARRAY, "dw", "*", 0},
-      {ARRAY, "m", "*", 0},
-      {ARRAY, "v", "*", 0},
+     {{ARRAY_FLAT, "w", "*", 0},
+      {ARRAY_FLAT, "dw", "*", 0},
+      {ARRAY_FLAT, "m", "*", 0},
+      {ARRAY_FLAT, "v", "*", 0},
       {NUMBER, "t", "", 0},
       {NUMBER, "lr", "", 0},
       {NUMBER, "beta1", "", 0},
       {NUMBER, "beta2", "", 0},
       {NUMBER, "eps", "", 0},
       {NUMBER, "weight_decay", "", 0}},
-     {{ARRAY, "w", "*", 0}, {ARRAY, "m", "*", 0}, {ARRAY, "v", "*", 0}},
+     {{ARRAY_FLAT, "w", "*", 0}, {ARRAY_FLAT, "m", "*", 0}, {ARRAY_FLAT, "v", "*", 0}},
      {NULL},
      check_adam,
-     "t is 1 at the first step; the decay is added to dw"},
+     "t is 1 at the first step; the decay is added to dw",
+     pass_adam_step,
+     NULL,
+     false},
     {"cosine_lr",
-     false,
      {{NUMBER, "epoch", "", 0},
       {NUMBER, "epochs", "", 0},
       {NUMBER, "lr_max", "", 0},
@@ -263,95 +297,23 @@ const Operation operations[] = {
      {{ARRAY, "lr", "", 0}},
      {NULL},
      check_cosine,
-     NULL},
+     NULL,
+     pass_cosine_lr,
+     NULL,
+     false},
 };
 const int operations_count = sizeof operations / sizeof *operations;
 
-/* Appends formatted text as far as it fits. */
-static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t size, const char *format, ...)
+const Operation *operation_find(bool *backward, const char *pass_name)
 {
-    size_t length = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + length, size - length, format, arguments);
-    va_end(arguments);
-}
-
-void operations_list(char *text, size_t size)
-{
-    *text = 0;
-    for (const Operation *o = operations; o < operations + operations_count; o++)
-        append(text, size, "%s%s%s", o == operations ? "" : ", ", o->name,
-               o->has_backward ? "_forward|backward" : "");
-}
-
-/* " (N,K,H',W')": the map of the result has primes. */
-static void append_shape(char *text, size_t size, const char *shape)
-{
-    if (*shape == 0)
-        return;
-    for (const char *c = shape; *c != 0; c++)
-        append(text, size, "%s%s", c == shape ? " (" : ",",
-               *c == 'h'   ? "H'"
-               : *c == 'w' ? "W'"
-                           : (char[2]){*c, 0});
-    append(text, size, ")");
-}
-
-static void append_operand(char *text, size_t size, const Operand *o)
-{
-    bool optional = o->kind == ARRAY_OPTIONAL || o->kind == NUMBER_OPTIONAL;
-    append(text, size, "%s%s", optional ? "[" : "", o->name);
-    if (o->kind == WORD) {
-        append(text, size, "=%s", o->shape);
-        return;
+    for (const Operation *o = operations; o < operations + operations_count; o++) {
+        const size_t length = strlen(o->name);
+        if (strncmp(pass_name, o->name, length) != 0)
+            continue;
+        const char *rest = pass_name + length;
+        *backward = o->backward != NULL && strcmp(rest, "_backward") == 0;
+        if (*backward || strcmp(rest, o->backward != NULL ? "_forward" : "") == 0)
+            return o;
     }
-    if (o->kind == ARRAY_EACH_LEVEL)
-        append(text, size, "0..%s{R-1}", o->name);
-    append_shape(text, size, o->shape);
-    if (o->kind == NUMBER_OPTIONAL)
-        append(text, size, "=%g", o->fallback);
-    append(text, size, "%s", optional ? "]" : "");
-}
-
-static bool is_each_level(const Operation *o, const char *name)
-{
-    for (const Operand *i = o->inputs; i->kind != NOTHING; i++)
-        if (strcmp(i->name, name) == 0)
-            return i->kind == ARRAY_EACH_LEVEL;
-    return false;
-}
-
-static void print_operation(const Operation *o)
-{
-    char text[1024] = "";
-    for (const Operand *i = o->inputs; i->kind != NOTHING; i++) {
-        append(text, sizeof text, "%s", i == o->inputs ? "" : ", ");
-        append_operand(text, sizeof text, i);
-    }
-    append(text, sizeof text, " -> ");
-    for (const Operand *i = o->outputs; i->kind != NOTHING; i++) {
-        append(text, sizeof text, "%s", i == o->outputs ? "" : ", ");
-        append_operand(text, sizeof text, i);
-    }
-    printf("  %s%s\n      %s\n", o->name, o->has_backward ? "_forward" : "", text);
-    if (o->note != NULL)
-        printf("      %s\n", o->note);
-    if (!o->has_backward)
-        return;
-    printf("  %s_backward\n      the same%s ->", o->name, *o->outputs[0].shape ? " and dy" : "");
-    for (const char *const *name = o->differentiable; *name != NULL; name++)
-        if (is_each_level(o, *name))
-            printf("%s d%s0..d%s{R-1}", name == o->differentiable ? "" : ",", *name, *name);
-        else
-            printf("%s d%s", name == o->differentiable ? "" : ",", *name);
-    printf("\n");
-}
-
-void operations_help(void)
-{
-    for (int i = 0; i < operations_count; i++)
-        print_operation(&operations[i]);
+    return NULL;
 }

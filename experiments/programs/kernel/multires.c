@@ -1,6 +1,8 @@
-/* multires for build/kernel by way of an engine: the very layer that a network trains, on a job's arrays. */
+/* multires for build/kernel. In the fast sets it is the very layer that a network trains, by way of its
+ * engine. */
+#include "../../../ref/multires.h"
 #include "../../../ref/engine.h"
-#include "operations.h"
+#include "passes.h"
 
 /* A layer with its parameters, gradients, input and output. What could not be made is NULL. */
 typedef struct {
@@ -105,7 +107,7 @@ static void layer_backward(Job *job, LayerJob *l, Tensor *dx)
     read_gradients(job, l);
 }
 
-void kernel_multires(Job *job, const Engine *engine)
+static void by_engine(Job *job, const Engine *engine)
 {
     LayerJob l;
     bool made = layer_job_create(&l, engine, job);
@@ -124,4 +126,80 @@ void kernel_multires(Job *job, const Engine *engine)
     }
     engine->tensor_free(dx);
     layer_job_free(&l);
+}
+
+static MultiresShape multires_shape(const Job *job)
+{
+    const int levels = job_dimension(job, 'R');
+    return (MultiresShape){.block = job_conv2d(job),
+                           .levels = levels,
+                           .kept = all_levels(levels),
+                           .down = (PoolMode)job_word(job, "down"),
+                           .up = (UpsampleMode)job_word(job, "up"),
+                           .eps = job_number(job, "eps")};
+}
+
+/* Runs the forward pass into y; false if memory ran out. */
+static bool multires_run(Job *job, double *y, MultiresCache *cache, MultiresParameters *p)
+{
+    const MultiresShape s = multires_shape(job);
+    const Shape in = conv2d_input(s.block), out = conv2d_output(s.block);
+    for (int r = 0; r < s.levels; r++) {
+        cache->pooled[r] = job_memory(job, shape_count(shape_coarser(in, 1 << r)), sizeof(double));
+        cache->activation[r] = job_memory(job, shape_count(shape_coarser(out, 1 << r)), sizeof(double));
+        cache->mean[r] = job_memory(job, (size_t)out.c, sizeof(double));
+        cache->variance[r] = job_memory(job, (size_t)out.c, sizeof(double));
+        cache->upsampled[r] = job_memory(job, shape_count(out), sizeof(double));
+    }
+    if (job->memory_failed)
+        return false;
+    *p = (MultiresParameters){.w = job_input(job, "w"), .b = job_input(job, "b"), .a = job_input(job, "a")};
+    ref_multires_forward(y, cache, job_input(job, "x"), *p, true, s);
+    return true;
+}
+
+static void ref_forward(Job *job)
+{
+    MultiresCache cache;
+    MultiresParameters p;
+    multires_run(job, job_output(job, "y"), &cache, &p);
+}
+
+static void ref_backward(Job *job)
+{
+    const MultiresShape s = multires_shape(job);
+    const Shape in = conv2d_input(s.block), out = conv2d_output(s.block);
+    MultiresCache cache;
+    MultiresParameters p;
+    MultiresScratch scratch;
+    double *y = job_memory(job, shape_count(out), sizeof *y);
+    for (int r = 0; r < s.levels; r++) {
+        scratch.dpooled[r] = job_memory(job, shape_count(shape_coarser(in, 1 << r)), sizeof(double));
+        scratch.dactivation[r] = job_memory(job, shape_count(shape_coarser(out, 1 << r)), sizeof(double));
+        scratch.dnormalised[r] = job_memory(job, shape_count(shape_coarser(out, 1 << r)), sizeof(double));
+        scratch.dconv[r] = job_memory(job, shape_count(shape_coarser(out, 1 << r)), sizeof(double));
+        scratch.dupsampled[r] = job_memory(job, shape_count(out), sizeof(double));
+    }
+    if (job->memory_failed || !multires_run(job, y, &cache, &p))
+        return;
+    MultiresGradients d = {
+        .dw = job_output(job, "dw"), .db = job_output(job, "db"), .da = job_output(job, "da")};
+    ref_multires_backward(job_output(job, "dx"), d, &scratch, job_input(job, "dy"), job_input(job, "x"),
+                          &cache, p, s);
+}
+
+void pass_multires_forward(Job *job)
+{
+    if (job->kernels)
+        by_engine(job, job->kernels->engine);
+    else
+        ref_forward(job);
+}
+
+void pass_multires_backward(Job *job)
+{
+    if (job->kernels)
+        by_engine(job, job->kernels->engine);
+    else
+        ref_backward(job);
 }
