@@ -310,6 +310,48 @@ START_TEST(test_kernel_passes_numbers_of_any_kind_through)
 }
 END_TEST
 
+/* An eps that a float cannot tell from 0 is one in double alone. */
+START_TEST(test_kernel_refuses_an_eps_that_is_0_in_float)
+{
+    static const char *const with_eps[][2] = {
+        {"batchnorm_forward", "x:2,3,4,4 eps=%s"},
+        {"batchnorm_backward", "x:2,3,4,4 dy:2,3,4,4 eps=%s"},
+        {"multires_forward", "x:2,3,4,8 w:5,3,3,3 a:1 down@max up@nearest eps=%s"},
+        {"adam_step", "w:1 dw:1 m:1 v#1 t=1 lr=1 beta1=0 beta2=0 weight_decay=0 eps=%s"}};
+    for (size_t i = 0; i < sizeof with_eps / sizeof *with_eps; i++)
+        for (int set = 0; set < SETS; set++) {
+            char items[128];
+            snprintf(items, sizeof items, with_eps[i][1], "1e-50");
+            user_write(items);
+            const int status = user_run_pass(with_eps[i][0], set_names[set]);
+            ck_assert_int_eq(status, set == REF ? 0 : 1);
+            if (set != REF)
+                user_expects_message("'eps' is 1e-50; expected more: as a float", true);
+            snprintf(items, sizeof items, with_eps[i][1], "1e-44");
+            user_write(items);
+            user_expects_success(user_run_pass(with_eps[i][0], set_names[set]));
+        }
+}
+END_TEST
+
+/* A single number is one of any rank: MATLAB writes (1,1). */
+START_TEST(test_kernel_takes_a_number_of_any_rank)
+{
+    for (int rank = 0; rank <= 3; rank++) {
+        hsize_t one[3] = {1, 1, 1}, dims[4] = {1, 1, 1, 2};
+        const double eps = 0.25, x[2] = {-1, 1};
+        hid_t file = H5Fcreate(user_in, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        user_put(file, "x", H5T_IEEE_F64LE, 4, dims, x);
+        user_put(file, "eps", H5T_IEEE_F64LE, rank, one, &eps);
+        H5Fclose(file);
+        user_expects_success(user_run_pass("batchnorm_forward", "ref"));
+        double *y = user_result("y", "1,1,1,2", false);
+        ck_assert(fabs(y[1] - 1 / sqrt(1.25)) < 1e-15);
+        free(y);
+    }
+}
+END_TEST
+
 START_TEST(test_kernel_refuses_an_unknown_instruction_set)
 {
     user_write("x:2,3,4");
@@ -336,6 +378,8 @@ Suite *kernel_suite(void)
     tcase_add_test(tcase, test_kernel_refuses_what_is_no_file_of_arrays);
     tcase_add_test(tcase, test_kernel_replaces_its_output_whole_or_not_at_all);
     tcase_add_test(tcase, test_kernel_passes_numbers_of_any_kind_through);
+    tcase_add_test(tcase, test_kernel_refuses_an_eps_that_is_0_in_float);
+    tcase_add_test(tcase, test_kernel_takes_a_number_of_any_rank);
     tcase_add_test(tcase, test_kernel_refuses_an_unknown_instruction_set);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -47,7 +47,7 @@ static bool shape_fits(Job *job, const Array *array, const char *shape)
     if (strcmp(shape, "*") == 0)
         return any_shape_fits(job, array);
     if (*shape == 0)
-        return array->count == 1 && array->rank <= 1;
+        return array->count == 1; /* of any rank: MATLAB's single numbers are (1,1) */
     if (array->rank != (int)strlen(shape))
         return false;
     int known[sizeof job->dimensions / sizeof *job->dimensions];
