@@ -15,11 +15,12 @@
 /* Each case but the first of a family moves one option of its base, so that a move without effect is found.
  * D_a and D_b end on partial batches, which are dropped, and the test on one, which counts. */
 const ReplayCase replay_cases[] = {
-    {"ours", NULL,
-     "pooling=learned layers=3 channels=4 levels=3 images-a=28 images-b=18 images-test=11 images-epoch=5 "
+    {"small", NULL,
+     "layers=3 channels=4 images-a=28 images-b=18 images-test=11 images-epoch=5 "
      "epochs=2 "
      "batch=8 lr=0.05",
      NULL},
+    {"ours", "small", "levels=3", NULL},
     {"seed", "ours", "seed=2", NULL},
     {"large-seed", "ours", "seed=2147483647", NULL},
     {"layers", "ours", "layers=2", NULL},
@@ -54,10 +55,10 @@ const ReplayCase replay_cases[] = {
     {"logits-eps", "ours", "logits-eps=0.001", NULL},
     {"logits-decay", "ours", "logits-decay=0.5", NULL},
     {"order", "ours", "order=logits-first", NULL},
-    {"none", "ours", "pooling=none", NULL},
+    {"none", "small", "pooling=none", NULL},
     {"none-all", "none", "fixed-data=all", NULL},
     {"uniform", "ours", "pooling=uniform", NULL},
-    {"predefined", "ours", "pooling=predefined", NULL},
+    {"predefined", "small", "pooling=predefined", NULL},
     {"stages", "predefined", "stages=1,2", NULL},
     {"all-levels", "ours", "prune-threshold=0", "ours"},
     {"threshold", "all-levels", "prune-threshold=0.333333", "ours"},
