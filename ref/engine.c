@@ -3,6 +3,7 @@
 #include "engine.h"
 #include "batchnorm.h"
 #include "cross_entropy.h"
+#include "engine_mbconv.h"
 #include "global_average.h"
 #include "linear.h"
 #include "mix.h"
@@ -29,6 +30,7 @@ struct Layer {
     const Tensor *x; /* the input of the last forward pass */
     MultiresCache cache;
     MultiresScratch scratch;
+    double *mbconv[MAX_LEVELS]; /* the memory of the arrays in there that are MBConv's */
 };
 
 /* A layer of the reference keeps all its arrays to itself. */
@@ -132,6 +134,9 @@ static MultiresShape multires_shape(const LayerSpec *spec, int n)
         .down = spec->down,
         .up = spec->up,
         .eps = spec->eps,
+        .kind = spec->block,
+        .expanded = layer_expanded(spec),
+        .squeezed = layer_squeezed(spec),
     };
 }
 
@@ -143,6 +148,8 @@ static MultiresParameters parameters_of(const Layer *layer)
     MultiresParameters p = {.w = filters,
                             .b = spec->bias ? filters + layer_weights_count(spec) : NULL,
                             .a = layer->at.logits->data + layer->at.logits_at};
+    for (int r = 0; spec->block == BLOCK_MBCONV && r < spec->levels; r++)
+        p.mbconv[r] = mbconv_parameters_at(filters, spec, r);
     for (int r = 0; spec->affine && r < spec->levels; r++) {
         p.gamma[r] = filters + layer_gamma_at(spec, r);
         p.beta[r] = p.gamma[r] + spec->channels_out;
@@ -159,6 +166,8 @@ static MultiresGradients gradients_of(const Layer *layer, unsigned wanted)
     if (wanted & WANT_FILTERS) {
         d.dw = layer->at.dfilters->data + layer->at.filters_at;
         d.db = spec->bias ? d.dw + layer_weights_count(spec) : NULL;
+        for (int r = 0; spec->block == BLOCK_MBCONV && r < spec->levels; r++)
+            d.mbconv[r] = mbconv_gradients_at(d.dw, spec, r);
         for (int r = 0; spec->affine && r < spec->levels; r++) {
             d.dgamma[r] = d.dw + layer_gamma_at(spec, r);
             d.dbeta[r] = d.dgamma[r] + spec->channels_out;
@@ -182,6 +191,8 @@ static void layer_free(Layer *layer)
         free(layer->scratch.dnormalised[r]);
         free(layer->scratch.dconv[r]);
         free(layer->scratch.dupsampled[r]);
+        free(layer->cache.block[r]);
+        free(layer->mbconv[r]);
     }
     free(layer);
 }
@@ -194,6 +205,27 @@ static double *array(Shape s, bool *ok)
     return data;
 }
 
+/* The arrays of level r between its pooled and its upsampled maps. */
+static void create_block(Layer *layer, int r, bool *ok)
+{
+    const LayerSpec *spec = &layer->spec;
+    const Shape out = {layer->capacity, spec->channels_out, spec->height >> r, spec->width >> r},
+                channels = {1, spec->channels_out, 1, 1};
+    layer->scratch.dnormalised[r] = array(out, ok);
+    if (spec->block == BLOCK_MBCONV) {
+        layer->cache.block[r] = array(out, ok);
+        layer->mbconv[r] = mbconv_arrays_create(&layer->cache.mbconv[r], &layer->scratch.mbconv[r],
+                                                mbconv_shape(spec, r, layer->capacity));
+        *ok = *ok && layer->mbconv[r];
+        return;
+    }
+    layer->cache.activation[r] = array(out, ok);
+    layer->cache.mean[r] = array(channels, ok);
+    layer->cache.variance[r] = array(channels, ok);
+    layer->scratch.dactivation[r] = array(out, ok);
+    layer->scratch.dconv[r] = array(out, ok);
+}
+
 static Layer *layer_create(const LayerSpec *spec, Slices slices, int batch)
 {
     Layer *layer = calloc(1, sizeof *layer);
@@ -203,23 +235,16 @@ static Layer *layer_create(const LayerSpec *spec, Slices slices, int batch)
     layer->at = slices;
     layer->capacity = batch;
     const Conv2dShape block = multires_shape(spec, batch).block;
-    const Shape in = conv2d_input(block), out = conv2d_output(block),
-                channels = {1, spec->channels_out, 1, 1};
+    const Shape in = conv2d_input(block), out = conv2d_output(block);
     bool ok = true;
     for (int r = 0; r < spec->levels; r++) {
         if (!level_kept(spec->kept, r))
             continue;
-        const Shape coarse_in = shape_coarser(in, 1 << r), coarse_out = shape_coarser(out, 1 << r);
-        layer->cache.pooled[r] = array(coarse_in, &ok);
-        layer->cache.activation[r] = array(coarse_out, &ok);
-        layer->cache.mean[r] = array(channels, &ok);
-        layer->cache.variance[r] = array(channels, &ok);
+        layer->cache.pooled[r] = array(shape_coarser(in, 1 << r), &ok);
         layer->cache.upsampled[r] = array(out, &ok);
-        layer->scratch.dpooled[r] = array(coarse_in, &ok);
-        layer->scratch.dactivation[r] = array(coarse_out, &ok);
-        layer->scratch.dnormalised[r] = array(coarse_out, &ok);
-        layer->scratch.dconv[r] = array(coarse_out, &ok);
+        layer->scratch.dpooled[r] = array(shape_coarser(in, 1 << r), &ok);
         layer->scratch.dupsampled[r] = array(out, &ok);
+        create_block(layer, r, &ok);
     }
     if (ok)
         return layer;
@@ -237,6 +262,10 @@ static void track_statistics(Layer *layer, Pass pass, int n)
         if (!level_kept(spec->kept, r))
             continue;
         double *mean = layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(spec, r);
+        if (spec->block == BLOCK_MBCONV) {
+            mbconv_track(&layer->cache.mbconv[r], mean, spec, pass, r, n);
+            continue;
+        }
         double *variance = mean + channels, *weight = variance + channels;
         const Shape map = {n, channels, spec->height >> r, spec->width >> r};
         if (pass == PASS_FILTERS)
@@ -279,21 +308,38 @@ static void layer_alpha(const Layer *layer, double *alpha)
     ref_softmax_forward(alpha, parameters_of(layer).a, layer->spec.kept, layer->spec.levels);
 }
 
+/* `norm`: which of MBConv's means and variances. */
+static const double *stage_of(const Layer *layer, Stage stage, int r, int norm)
+{
+    const bool mbconv = layer->spec.block == BLOCK_MBCONV;
+    switch (stage) {
+    case STAGE_POOLED:
+        return layer->cache.pooled[r];
+    case STAGE_DPOOLED:
+        return layer->scratch.dpooled[r];
+    default:
+        if (mbconv)
+            return mbconv_stage(&layer->cache.mbconv[r], &layer->scratch.mbconv[r], stage, norm);
+        return stage == STAGE_ACTIVATION ? layer->cache.activation[r]
+               : stage == STAGE_MEAN     ? layer->cache.mean[r]
+               : stage == STAGE_VARIANCE ? layer->cache.variance[r]
+               : stage == STAGE_DCONV    ? layer->scratch.dconv[r]
+                                         : NULL;
+    }
+}
+
 static bool layer_stage(const Layer *layer, Stage stage, int r, double *values)
 {
     const LayerSpec *spec = &layer->spec;
-    const double *const data[] = {
-        [STAGE_POOLED] = layer->cache.pooled[r],     [STAGE_ACTIVATION] = layer->cache.activation[r],
-        [STAGE_MEAN] = layer->cache.mean[r],         [STAGE_VARIANCE] = layer->cache.variance[r],
-        [STAGE_DPOOLED] = layer->scratch.dpooled[r], [STAGE_DCONV] = layer->scratch.dconv[r],
-    };
-    const bool is_input = stage == STAGE_POOLED || stage == STAGE_DPOOLED;
     const bool is_vector = stage == STAGE_MEAN || stage == STAGE_VARIANCE;
-    const Shape map = {is_vector ? 1 : layer->x->shape.n, is_input ? spec->channels_in : spec->channels_out,
-                       is_vector ? 1 : spec->height >> r, is_vector ? 1 : spec->width >> r};
-    if (!data[stage])
+    const size_t count = shape_count(layer_stage_shape(spec, stage, r, layer->x->shape.n));
+    if (!stage_of(layer, stage, r, 0))
         return false;
-    memcpy(values, data[stage], shape_count(map) * sizeof *values);
+    if (!is_vector)
+        memcpy(values, stage_of(layer, stage, r, 0), count * sizeof *values);
+    for (int i = 0; is_vector && i < layer_block_norms(spec); i++)
+        memcpy(values + layer_norms_channels(spec, i), stage_of(layer, stage, r, i),
+               (size_t)layer_norm_channels(spec, i) * sizeof *values);
     return true;
 }
 

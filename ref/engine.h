@@ -43,16 +43,20 @@ typedef struct {
     unsigned kept;        /* mask of the levels that take part */
     PoolMode down;        /* S */
     UpsampleMode up;      /* U */
-    bool bias;            /* the convolution has one */
+    bool bias;            /* the convolution has one; MBConv's have none */
     bool affine;          /* batch norm has gamma and beta */
     bool shared_norm;     /* one set of tracked statistics and one affine map for all levels, not one each */
     double eps, momentum; /* of batch norm and of its tracking */
+    BlockKind block;      /* B */
 } LayerSpec;
 
 /* A layer's slices of the network's vectors, in this order:
  *   filters     w (K,C,3,3), b (K) if bias, then gamma (K), beta (K) per level if affine (once if shared)
  *   logits      a (R)
- *   statistics  per level (once if shared): average of the mean (K), of the variance (K), their weight (1) */
+ *   statistics  per level (once if shared): average of the mean (K), of the variance (K), their weight (1)
+ *
+ * With MBConv the filters are those of MbconvPlaces, and gamma, beta, averages and weight, level by level,
+ * those of its three norms, of E, E and K channels, one after the other. */
 typedef struct {
     Vector *filters, *dfilters, *logits, *dlogits, *statistics;
     size_t filters_at, logits_at, statistics_at;
@@ -65,33 +69,106 @@ static inline int layer_norms(const LayerSpec *s)
     return s->shared_norm ? 1 : s->levels;
 }
 
+/* MBConv's channels in between, as the paper's EfficientNet has them: E = 6 C, Q = max(1, C/4). */
+static inline int layer_expanded(const LayerSpec *s)
+{
+    return 6 * s->channels_in;
+}
+
+static inline int layer_squeezed(const LayerSpec *s)
+{
+    return s->channels_in / 4 > 1 ? s->channels_in / 4 : 1;
+}
+
+/* Where MBConv's filters stand in the layer's slice, in this order: expand (E,C), depthwise (E,3,3), w1
+ * (Q,E), b1 (Q), w2 (E,Q), b2 (E), project (K,E); and where they end. */
+typedef struct {
+    size_t expand, depthwise, w1, b1, w2, b2, project, end;
+} MbconvPlaces;
+
+static inline MbconvPlaces layer_mbconv(const LayerSpec *s)
+{
+    const size_t e = (size_t)layer_expanded(s), q = (size_t)layer_squeezed(s);
+    MbconvPlaces at = {.depthwise = e * s->channels_in};
+    at.w1 = at.depthwise + 9 * e;
+    at.b1 = at.w1 + q * e;
+    at.w2 = at.b1 + q;
+    at.b2 = at.w2 + e * q;
+    at.project = at.b2 + e;
+    at.end = at.project + s->channels_out * e;
+    return at;
+}
+
+/* The batch norms of a block, and the channels of one. */
+static inline int layer_block_norms(const LayerSpec *s)
+{
+    return s->block == BLOCK_MBCONV ? 3 : 1;
+}
+
+static inline int layer_norm_channels(const LayerSpec *s, int norm)
+{
+    return norm == layer_block_norms(s) - 1 ? s->channels_out : layer_expanded(s);
+}
+
+/* Channels of the first `norms` of them together. */
+static inline size_t layer_norms_channels(const LayerSpec *s, int norms)
+{
+    size_t sum = 0;
+    for (int i = 0; i < norms; i++)
+        sum += (size_t)layer_norm_channels(s, i);
+    return sum;
+}
+
+/* Without the convolution's bias and without affine maps. */
 static inline size_t layer_weights_count(const LayerSpec *s)
 {
-    return (size_t)s->channels_out * s->channels_in * 9;
+    return s->block == BLOCK_MBCONV ? layer_mbconv(s).end : (size_t)s->channels_out * s->channels_in * 9;
+}
+
+/* Numbers of a level's affine maps, gamma and beta of every norm; of its tracked statistics. */
+static inline size_t layer_affine_count(const LayerSpec *s)
+{
+    return 2 * layer_norms_channels(s, layer_block_norms(s));
+}
+
+static inline size_t layer_level_statistics(const LayerSpec *s)
+{
+    return layer_affine_count(s) + (size_t)layer_block_norms(s);
 }
 
 static inline size_t layer_filters_count(const LayerSpec *s)
 {
     return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
-           (s->affine ? (size_t)layer_norms(s) * 2 * s->channels_out : 0);
+           (s->affine ? layer_norms(s) * layer_affine_count(s) : 0);
 }
 
 static inline size_t layer_statistics_count(const LayerSpec *s)
 {
-    return (size_t)layer_norms(s) * (2 * (size_t)s->channels_out + 1);
+    return layer_norms(s) * layer_level_statistics(s);
 }
 
-/* Where gamma of level r starts in the layer's slice of filters; beta follows it. */
+/* Where gamma of level r's first norm starts in the layer's slice of filters; beta follows it. */
 static inline size_t layer_gamma_at(const LayerSpec *s, int r)
 {
     return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
-           (s->shared_norm ? 0 : (size_t)r * 2 * s->channels_out);
+           (s->shared_norm ? 0 : (size_t)r * layer_affine_count(s));
 }
 
 /* Where level r's tracked statistics start in the layer's slice of statistics. */
 static inline size_t layer_statistics_at(const LayerSpec *s, int r)
 {
-    return s->shared_norm ? 0 : (size_t)r * (2 * (size_t)s->channels_out + 1);
+    return s->shared_norm ? 0 : (size_t)r * layer_level_statistics(s);
+}
+
+/* From there to norm i's. */
+static inline size_t layer_norm_gamma(const LayerSpec *s, int norm)
+{
+    return 2 * layer_norms_channels(s, norm);
+}
+
+static inline size_t layer_norm_statistics(const LayerSpec *s, int norm)
+{
+    return 2 * layer_norms_channels(s, norm) + (size_t)norm;
 }
 
 /* The head: the map's global average is the logits of the classes if linear is false (the last layer has
@@ -108,8 +185,39 @@ static inline size_t head_filters_count(const HeadSpec *s)
 }
 
 /* The stages of a layer that a test can look at: after a forward pass, or after a backward pass of the same
- * layer with nothing in between (they may stand in shared scratch, or in dy). Shapes as in ref/multires.h. */
-typedef enum { STAGE_POOLED, STAGE_ACTIVATION, STAGE_MEAN, STAGE_VARIANCE, STAGE_DPOOLED, STAGE_DCONV } Stage;
+ * layer with nothing in between (they may stand in shared scratch, or in dy). Shapes as in ref/multires.h and
+ * ref/mbconv.h. With MBConv, activation and dconv are projected and its gradient, what the last norm
+ * normalises as the activation is with a convolution; mean and variance are those of its norms, one after the
+ * other. */
+typedef enum {
+    STAGE_POOLED,
+    STAGE_ACTIVATION,
+    STAGE_MEAN,
+    STAGE_VARIANCE,
+    STAGE_DPOOLED,
+    STAGE_DCONV,
+    /* MBConv only */
+    STAGE_EXPANDED,
+    STAGE_FILTERED,
+    STAGE_EXCITED,
+    STAGE_DFILTERED,
+    STAGE_DEXPANDED,
+    STAGE_GATE /* (N,E) */
+} Stage;
+
+/* The shape of a stage at level r for n images. */
+static inline Shape layer_stage_shape(const LayerSpec *s, Stage stage, int r, int n)
+{
+    const int h = s->height >> r, w = s->width >> r;
+    if (stage == STAGE_MEAN || stage == STAGE_VARIANCE)
+        return (Shape){1, (int)layer_norms_channels(s, layer_block_norms(s)), 1, 1};
+    if (stage == STAGE_GATE)
+        return (Shape){n, layer_expanded(s), 1, 1};
+    if (stage >= STAGE_EXPANDED)
+        return (Shape){n, layer_expanded(s), h, w};
+    const bool is_input = stage == STAGE_POOLED || stage == STAGE_DPOOLED;
+    return (Shape){n, is_input ? s->channels_in : s->channels_out, h, w};
+}
 
 typedef struct Engine {
     const char *name;            /* "ref", "f32" */

@@ -6,7 +6,8 @@
  *     4. upsampled  = U_f(B)                          back at full resolution
  *     5. y          = sum of alpha[r] upsampled       mixed, alpha = softmax(a)
  *
- * Reference: the plain operations, composed. The backward pass walks the same numbers from 5 to 1. */
+ * Where B is MBConv, 2 and 3 are ref/mbconv.c. Reference: the plain operations, composed. The backward pass
+ * walks the same numbers from 5 to 1. */
 #include "multires.h"
 #include "batchnorm.h"
 #include "conv2d.h"
@@ -26,12 +27,45 @@ static Conv2dShape block_at(MultiresShape s, int r)
     return block;
 }
 
+static MbconvShape mbconv_at(MultiresShape s, int r)
+{
+    const Conv2dShape block = block_at(s, r);
+    return (MbconvShape){block.n, block.c, block.k, block.h, block.w, s.expanded, s.squeezed, s.eps};
+}
+
 static void clear(double *x, Shape s)
 {
     memset(x, 0, shape_count(s) * sizeof *x);
 }
 
 // book: multires_forward
+/* B at level r, upsampled. */
+static void conv_block_forward(MultiresCache *cache, MultiresParameters p, bool training, MultiresShape s,
+                               int r)
+{
+    const Conv2dShape block = block_at(s, r);
+    const Shape map = conv2d_output(block);
+    double *activation = cache->activation[r], *upsampled = cache->upsampled[r];
+    ref_conv2d_forward(activation, cache->pooled[r], p.w, p.b, block); /* 2 */
+    ref_relu_forward(activation, activation, shape_count(map));
+    if (training)
+        ref_batchnorm_statistics(cache->mean[r], cache->variance[r], activation, map);
+
+    /* 3 and 4: normalisation is the same for every pixel and the weights of U add up to 1, so the order
+     * of the two does not matter: upsample first, then normalise in place at full resolution. */
+    ref_upsample_forward(upsampled, activation, s.up, 1 << r, map);
+    ref_batchnorm_forward(upsampled, upsampled, cache->mean[r], cache->variance[r], p.gamma[r], p.beta[r],
+                          s.eps, conv2d_output(s.block));
+}
+
+static void mbconv_block_forward(MultiresCache *cache, MultiresParameters p, bool training, MultiresShape s,
+                                 int r)
+{
+    ref_mbconv_forward(cache->block[r], &cache->mbconv[r], cache->pooled[r], p.mbconv[r], training,
+                       mbconv_at(s, r));
+    ref_upsample_forward(cache->upsampled[r], cache->block[r], s.up, 1 << r, mbconv_output(mbconv_at(s, r)));
+}
+
 void ref_multires_forward(double *y, MultiresCache *cache, const double *x, MultiresParameters p,
                           bool training, MultiresShape s)
 {
@@ -39,22 +73,8 @@ void ref_multires_forward(double *y, MultiresCache *cache, const double *x, Mult
     for (int r = 0; r < s.levels; r++) {
         if (!level_kept(s.kept, r))
             continue;
-        const Conv2dShape block = block_at(s, r);
-        const Shape map = conv2d_output(block);
-        double *pooled = cache->pooled[r], *activation = cache->activation[r],
-               *upsampled = cache->upsampled[r];
-
-        ref_pool_forward(pooled, x, s.down, 1 << r, conv2d_input(s.block)); /* 1 */
-        ref_conv2d_forward(activation, pooled, p.w, p.b, block);            /* 2 */
-        ref_relu_forward(activation, activation, shape_count(map));
-        if (training)
-            ref_batchnorm_statistics(cache->mean[r], cache->variance[r], activation, map);
-
-        /* 3 and 4: normalisation is the same for every pixel and the weights of U add up to 1, so the order
-         * of the two does not matter: upsample first, then normalise in place at full resolution. */
-        ref_upsample_forward(upsampled, activation, s.up, 1 << r, map);
-        ref_batchnorm_forward(upsampled, upsampled, cache->mean[r], cache->variance[r], p.gamma[r], p.beta[r],
-                              s.eps, conv2d_output(s.block));
+        ref_pool_forward(cache->pooled[r], x, s.down, 1 << r, conv2d_input(s.block)); /* 1 */
+        (s.kind == BLOCK_MBCONV ? mbconv_block_forward : conv_block_forward)(cache, p, training, s, r);
     }
     ref_softmax_forward(cache->alpha, p.a, s.kept, s.levels); /* 5 */
     ref_mix_forward(y, (const double *const *)cache->upsampled, cache->alpha, s.kept, s.levels,
@@ -63,16 +83,12 @@ void ref_multires_forward(double *y, MultiresCache *cache, const double *x, Mult
 // book: end
 
 // book: multires_backward
-/* Steps 4 to 1 of one level: from the gradient of its upsampled map to those of x and of the parameters. */
-static void level_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *x,
-                           const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
+/* From the gradient of B to that of the pooled map, if wanted, and to those of the parameters. */
+static void conv_block_backward(double *dpooled, MultiresGradients d, MultiresScratch *scratch,
+                                const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
 {
     const Conv2dShape block = block_at(s, r);
     const Shape map = conv2d_output(block);
-
-    /* upsampled = U_f(B) */
-    clear(scratch->dnormalised[r], map);
-    ref_upsample_backward(scratch->dnormalised[r], scratch->dupsampled[r], s.up, 1 << r, map);
 
     /* B = gamma (activation - mean) / sqrt(variance + eps) + beta */
     clear(scratch->dactivation[r], map);
@@ -85,13 +101,38 @@ static void level_backward(double *dx, MultiresGradients d, MultiresScratch *scr
     ref_relu_backward(scratch->dconv[r], scratch->dactivation[r], cache->activation[r], shape_count(map));
     if (d.dw)
         ref_conv2d_backward_weights(d.dw, d.db, scratch->dconv[r], cache->pooled[r], block);
-    if (!dx)
-        return;
-    clear(scratch->dpooled[r], conv2d_input(block));
-    ref_conv2d_backward_data(scratch->dpooled[r], scratch->dconv[r], p.w, block);
+    if (dpooled)
+        ref_conv2d_backward_data(dpooled, scratch->dconv[r], p.w, block);
+}
+
+static void mbconv_block_backward(double *dpooled, MultiresGradients d, MultiresScratch *scratch,
+                                  const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
+{
+    ref_mbconv_backward(dpooled, d.mbconv[r], &scratch->mbconv[r], scratch->dnormalised[r], cache->pooled[r],
+                        &cache->mbconv[r], p.mbconv[r], mbconv_at(s, r));
+}
+
+/* Steps 4 to 1 of one level: from the gradient of its upsampled map to those of x and of the parameters. */
+static void level_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *x,
+                           const MultiresCache *cache, MultiresParameters p, MultiresShape s, int r)
+{
+    const Conv2dShape block = block_at(s, r);
+    const Shape map = conv2d_output(block);
+    double *dpooled = dx ? scratch->dpooled[r] : NULL;
+
+    /* upsampled = U_f(B) */
+    clear(scratch->dnormalised[r], map);
+    ref_upsample_backward(scratch->dnormalised[r], scratch->dupsampled[r], s.up, 1 << r, map);
+
+    /* B, from pooled */
+    if (dpooled)
+        clear(dpooled, conv2d_input(block));
+    (s.kind == BLOCK_MBCONV ? mbconv_block_backward : conv_block_backward)(dpooled, d, scratch, cache, p, s,
+                                                                           r);
 
     /* pooled = S_f(x) */
-    ref_pool_backward(dx, scratch->dpooled[r], x, s.down, 1 << r, conv2d_input(s.block));
+    if (dx)
+        ref_pool_backward(dx, dpooled, x, s.down, 1 << r, conv2d_input(s.block));
 }
 
 void ref_multires_backward(double *dx, MultiresGradients d, MultiresScratch *scratch, const double *dy,

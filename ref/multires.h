@@ -2,19 +2,21 @@
  *
  *     M(h) = sum over kept r of alpha[r] U_{2^r}( B( S_{2^r}(h) ) ),    alpha = softmax(a),
  *
- * where B = batch norm of ReLU of convolution, with the same filters at every resolution. */
+ * where B = batch norm of ReLU of convolution, or MBConv, with the same filters at every resolution. */
 #ifndef NOPOOL_REF_MULTIRES_H
 #define NOPOOL_REF_MULTIRES_H
 
-#include "vocabulary.h"
+#include "mbconv.h"
 
 typedef struct {
-    Conv2dShape block; /* B at full resolution; stride 1 */
-    int levels;        /* R; 2^(R-1) divides H and W */
-    unsigned kept;     /* mask of the levels that take part */
-    PoolMode down;     /* S */
-    UpsampleMode up;   /* U */
-    double eps;        /* of batch norm */
+    Conv2dShape block;      /* B at full resolution; stride 1. Of MBConv n, c, k, h and w count */
+    int levels;             /* R; 2^(R-1) divides H and W */
+    unsigned kept;          /* mask of the levels that take part */
+    PoolMode down;          /* S */
+    UpsampleMode up;        /* U */
+    double eps;             /* of batch norm */
+    BlockKind kind;         /* what B is */
+    int expanded, squeezed; /* MBConv's E and Q */
 } MultiresShape;
 
 /* What the forward pass leaves for the backward pass, one array a kept level; the caller owns them all.
@@ -25,6 +27,8 @@ typedef struct {
     double *mean[MAX_LEVELS];       /* of the activation, (K): written in training, read at inference */
     double *variance[MAX_LEVELS];   /* the same */
     double *upsampled[MAX_LEVELS];  /* U(B(S(h)))       (N,K,H,W) */
+    MbconvCache mbconv[MAX_LEVELS]; /* instead of activation, mean and variance where B is MBConv */
+    double *block[MAX_LEVELS];      /* B(S(h)), MBConv only (N,K,H/2^r,W/2^r) */
     double alpha[MAX_LEVELS];
 } MultiresCache;
 
@@ -35,6 +39,7 @@ typedef struct {
     double *dnormalised[MAX_LEVELS]; /* of B(S(h)), (N,K,H/2^r,W/2^r) */
     double *dconv[MAX_LEVELS];       /* of conv(S(h)), the same shape */
     double *dupsampled[MAX_LEVELS];
+    MbconvScratch mbconv[MAX_LEVELS]; /* instead of dactivation and dconv where B is MBConv */
     double dalpha[MAX_LEVELS];
 } MultiresScratch;
 
@@ -43,13 +48,16 @@ typedef struct {
 typedef struct {
     const double *w, *b, *a;
     const double *gamma[MAX_LEVELS], *beta[MAX_LEVELS];
+    MbconvParameters
+        mbconv[MAX_LEVELS]; /* instead of w, b, gamma, beta: filters are the same at every level */
 } MultiresParameters;
 
 /* Their gradients. da may be NULL (no gradient of the logits wanted); dw too, and then db, dgamma and dbeta
- * are not touched either. */
+ * are not touched either; MBConv's are by their own rule. */
 typedef struct {
     double *dw, *db, *da;
     double *dgamma[MAX_LEVELS], *dbeta[MAX_LEVELS];
+    MbconvGradients mbconv[MAX_LEVELS];
 } MultiresGradients;
 
 /* y (N,K,H,W) from x (N,C,H,W). With training, statistics are those of this batch and go to cache->mean and

@@ -72,6 +72,9 @@ typedef enum { POOL_MAX, POOL_AVERAGE, POOL_SUBSAMPLE } PoolMode;
 /* U of the paper, equation 4: how a map is made finer. */
 typedef enum { UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR } UpsampleMode;
 
+/* B of the paper, section 4.1 and Table 4: batch norm of ReLU of a 3x3 convolution, or ref/mbconv.h. */
+typedef enum { BLOCK_CONV, BLOCK_MBCONV } BlockKind;
+
 /* Level r of a layer takes part in it if bit r of its mask is set: pruning clears bits, and a classical
  * network has one bit a layer. */
 static inline bool level_kept(unsigned kept, int r)

@@ -4,9 +4,9 @@
 #include "lanes.h"
 #include <check.h>
 
-#define SPEC(c, k, h, w, levels, kept, down, up, bias, affine, shared)      \
-    {                                                                       \
-        c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1 \
+#define SPEC(c, k, h, w, levels, kept, down, up, bias, affine, shared)                  \
+    {                                                                                   \
+        c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1, BLOCK_CONV \
     }
 
 const LayerRow layer_table[] = {
@@ -119,10 +119,7 @@ void layer_case_backward(LayerCase *c, unsigned wanted)
 
 double *layer_case_stage(const LayerCase *c, Stage stage, int r)
 {
-    const bool is_input = stage == STAGE_POOLED || stage == STAGE_DPOOLED;
-    const size_t count = shape_count(is_input ? layer_case_in(c, r) : layer_case_out(c, r));
-    double *values =
-        doubles(stage == STAGE_MEAN || stage == STAGE_VARIANCE ? (size_t)c->spec.channels_out : count);
+    double *values = doubles(shape_count(layer_stage_shape(&c->spec, stage, r, c->n)));
     ck_assert_msg(c->engine->layer_stage(c->layer, stage, r, values), "no stage %d at level %d", (int)stage,
                   r);
     return values;

@@ -27,12 +27,12 @@ static Description description(int i)
               up = i / MASKS / LEVELS / DOWNS;
     const int turn = which + levels + down + up, height = levels > 3 ? 8 : 4;
     return (Description){
-        .shape = {{4, 2, 3, height, 2 * height, turn % 5 ? 3 : 1, 1},
-                  levels,
-                  mask(which, levels),
-                  (PoolMode)down,
-                  (UpsampleMode)up,
-                  0.1},
+        .shape = {.block = {4, 2, 3, height, 2 * height, turn % 5 ? 3 : 1, 1},
+                  .levels = levels,
+                  .kept = mask(which, levels),
+                  .down = (PoolMode)down,
+                  .up = (UpsampleMode)up,
+                  .eps = 0.1},
         .bias = turn % 2,
         .affine = (Affine)(turn % 3),
     };

@@ -15,7 +15,12 @@ enum { LEVELS = 4, DOWNS = 3, UPS = 2 };
 
 static MultiresShape shape_of(int levels, unsigned kept, int down, int up)
 {
-    return (MultiresShape){{2, 3, 4, 8, 16, 3, 1}, levels, kept, (PoolMode)down, (UpsampleMode)up, 1e-5};
+    return (MultiresShape){.block = {2, 3, 4, 8, 16, 3, 1},
+                           .levels = levels,
+                           .kept = kept,
+                           .down = (PoolMode)down,
+                           .up = (UpsampleMode)up,
+                           .eps = 1e-5};
 }
 
 static size_t outputs(MultiresShape s)
