@@ -3,166 +3,25 @@
 #include "../base/program.h"
 #include "../base/text.h"
 #include "../runs/provenance.h"
-#include "../tables/record.h"
-#include "../tables/verdict.h"
+#include "../tables/findings.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ROWS = 32, PAPER_LAYERS = 10, PAPER_CHANNELS = 64 };
-
-/* A row of the paper's table with the runs that stand for it. */
 typedef struct {
-    char id[64], label[64];
-    double accuracy, cost; /* the paper's: per cent, 10^9 multiply-accumulates */
-    int count;
-    RunRecord runs[MAX_SEEDS];
-} Row;
-
-typedef struct {
-    const char *expected, *out, *budget, *title;
-    int count;
-    Row rows[MAX_ROWS];
-} Table;
-
-/* Where a run's protocol differs from the paper's: an option, what the paper says of it. */
-typedef struct {
-    const char *option, *paper, *words;
-} Protocol;
-
-static const Protocol protocol[] = {
-    {"layers", "10", "layers"},
-    {"channels", "64", "channels"},
-    {"images-a", "40000", "images in D_a"},
-    {"images-b", "10000", "images in D_b"},
-    {"images-test", "10000", "test images"},
-    {"epochs", "400", "epochs"},
-    {"logits-lr", "0.0001", "rate of Adam for the logits (scaled up: see choices.tsv)"},
-};
-
-static bool read_expected(Table *table, Error *error)
-{
-    char *bytes;
-    size_t size;
-    if (!file_read(&bytes, &size, table->expected, error))
-        return false;
-    for (const char *line = strchr(bytes, '\n'); line && line[1] && table->count < MAX_ROWS;
-         line = strchr(line + 1, '\n')) {
-        Row *row = &table->rows[table->count];
-        if (sscanf(line + 1, "%63[^\t]\t%63[^\t]\t%lf\t%lf", row->id, row->label, &row->accuracy,
-                   &row->cost) == 4)
-            table->count++;
-    }
-    free(bytes);
-    return table->count > 0 ||
-           fail(error, "%s has no rows `row <tab> label <tab> accuracy <tab> cost`", table->expected);
-}
-
-static bool add_run(Table *table, const char *argument, Error *error)
-{
-    const char *equals = strchr(argument, '=');
-    for (int i = 0; equals && i < table->count; i++) {
-        Row *row = &table->rows[i];
-        if (strlen(row->id) != (size_t)(equals - argument) ||
-            strncmp(row->id, argument, strlen(row->id)) != 0)
-            continue;
-        if (row->count == MAX_SEEDS)
-            return fail(error, "row %s has more than %d runs", row->id, MAX_SEEDS);
-        return run_record_read(&row->runs[row->count++], equals + 1, error);
-    }
-    return fail(error, "%s does not name a row of %s: write ROW=FOLDER", argument, table->expected);
-}
-
-/* Every row needs as many runs as the first: differences are paired by seed. */
-static bool check_runs(const Table *table, Error *error)
-{
-    for (int i = 0; i < table->count; i++)
-        if (table->rows[i].count == 0 || table->rows[i].count != table->rows[0].count)
-            return fail(error, "row %s has %d runs, row %s has %d: give each the same number, at least 1",
-                        table->rows[i].id, table->rows[i].count, table->rows[0].id, table->rows[0].count);
-    return true;
-}
-
-static const Row *row_of(const Table *table, const char *id)
-{
-    for (int i = 0; i < table->count; i++)
-        if (strcmp(table->rows[i].id, id) == 0)
-            return &table->rows[i];
-    return NULL;
-}
-
-static void print_header(const Table *table)
-{
-    const RunRecord *first = &table->rows[0].runs[0];
-    /* Rows share their options but for the pooling; the one that learns alpha uses all of them. */
-    const Row *ours = row_of(table, "ours");
-    const Options *options = ours ? &ours->runs[0].options : &first->options;
-    printf("%s\n\n", table->title);
-    printf("budget   %s\ndata     %s, sha256 %s\nkernels  %s\nseeds   ", table->budget, first->data,
-           first->data_sha256, first->kernels);
-    for (int i = 0; i < table->rows[0].count; i++)
-        printf(" %d", table->rows[0].runs[i].options.seed);
-    printf("\ncommit   %s\n", first->commit);
-    printf("\nDiffers from the paper's protocol:\n");
-    if (strcmp(first->data, "cifar10") != 0)
-        printf("  %-16s %s\n", first->data,
-               strcmp(first->data, "cifar10-jpeg75") == 0
-                   ? "is CIFAR-10 with its images re-encoded as JPEG, quality 75"
-                   : "instead of CIFAR-10");
-    for (size_t i = 0; i < sizeof protocol / sizeof *protocol; i++) {
-        char value[TEXT_OPTION];
-        if (options_value(value, sizeof value, options, protocol[i].option) &&
-            strcmp(value, protocol[i].paper) != 0)
-            printf("  %-16s instead of %s %s\n", value, protocol[i].paper, protocol[i].words);
-    }
-    if (table->rows[0].count == 1)
-        printf("  %-16s so the intervals are those of the test set, without the spread between seeds\n",
-               "one seed");
-}
-
-/* Pruned rows have the architecture that their logits learned: a short run's says nothing of the paper's. */
-static const char *cost_verdict(const Row *row, double here)
-{
-    if (row->runs[0].options.prune_from[0])
-        return "learned";
-    return here == 0 ? "other size" : cost_holds(row->cost, here) ? "holds" : "does not hold";
-}
-
-static Sample accuracies(const Row *row, bool best_on_test)
-{
-    double values[MAX_SEEDS];
-    for (int i = 0; i < row->count; i++)
-        values[i] = best_on_test ? row->runs[i].best_on_test : row->runs[i].accuracy;
-    return sample_of(values, row->count);
-}
-
-/* Over all rows of the table. */
-static Spread table_spread(const Table *table, bool best_on_test)
-{
-    Sample rows[MAX_ROWS];
-    for (int i = 0; i < table->count; i++)
-        rows[i] = accuracies(&table->rows[i], best_on_test);
-    return spread_pooled(rows, table->count);
-}
-
-/* Of the mean over seeds; for a single seed of the test set, which knows nothing of the spread between seeds.
- */
-static double half_width(const Row *row, Spread spread)
-{
-    const Sample s = accuracies(row, false);
-    const Interval i = row->count > 1 ? estimate_interval(estimate_mean(s, spread), 0.95)
-                                      : binomial_interval(s.mean, row->runs[0].test_images, 0.95);
-    return (i.high - i.low) / 2;
-}
+    const char *expected, *out, *budget, *title, *all;
+    bool speed;
+} Settings;
 
 /* Half of the last digit that the paper prints of an accuracy. */
 #define HALF_DIGIT 0.05
 
-static const char *accuracy_verdict(const Row *row, const Table *table)
+static bool any(const Table *table, size_t offset)
 {
-    return value_word(verdict_value(row->accuracy, HALF_DIGIT, accuracies(row, false),
-                                    table_spread(table, false), accuracies(row, true),
-                                    table_spread(table, true), MARGIN));
+    for (int i = 0; i < table->count; i++)
+        if (!isnan(*(const double *)((const char *)&table->rows[i] + offset)))
+            return true;
+    return false;
 }
 
 static double mean_of(const Row *row, size_t offset)
@@ -173,12 +32,46 @@ static double mean_of(const Row *row, size_t offset)
     return sum / row->count;
 }
 
-static double paper_size_cost(const Row *row)
+/* The options in which a row's runs differ from the paper's protocol, each once. */
+static void print_protocol(const Table *table)
 {
-    double sum = 0;
-    for (int i = 0; i < row->count; i++)
-        sum += cost_at_size(&row->runs[i], PAPER_LAYERS, PAPER_CHANNELS);
-    return sum / row->count;
+    for (int i = 0; options_name(i); i++) {
+        const char *name = options_name(i);
+        char seen[8192] = "";
+        for (int r = 0; r < table->count; r++) {
+            char paper[TEXT_OPTION], is[TEXT_OPTION], line[1200];
+            const Row *row = &table->rows[r];
+            if (!row_protocol(paper, sizeof paper, row, name))
+                continue;
+            options_value(is, sizeof is, &row->runs[0].options, name);
+            snprintf(line, sizeof line, "  %-16s %s instead of %s%s\n", name, *is ? is : "none", paper,
+                     options_stated(name) ? "" : " (the paper does not say)");
+            if (strcmp(paper, is) == 0 || strstr(seen, line) || strlen(seen) + strlen(line) >= sizeof seen)
+                continue;
+            strcat(seen, line);
+        }
+        printf("%s", seen);
+    }
+}
+
+/* Instruction sets of one kernel set round alike but sum in other orders: rows made with others are told. */
+static void print_instruction_sets(const Table *table)
+{
+    const char *first = table->rows[0].runs[0].instruction_set;
+    bool mixed = false;
+    for (int i = 0; i < table->count; i++)
+        for (int k = 0; k < table->rows[i].count; k++)
+            mixed = mixed || strcmp(table->rows[i].runs[k].instruction_set, first) != 0;
+    printf("kernels  %s (%s%s)\n", table->rows[0].runs[0].kernels, first,
+           mixed ? ", and others: rows with ~" : "");
+}
+
+static bool has_other_set(const Row *row, const Table *table)
+{
+    for (int k = 0; k < row->count; k++)
+        if (strcmp(row->runs[k].instruction_set, table->rows[0].runs[0].instruction_set) != 0)
+            return true;
+    return false;
 }
 
 static bool is_older(const Row *row)
@@ -189,99 +82,270 @@ static bool is_older(const Row *row)
     return older;
 }
 
-static void print_rows(const Table *table)
+static void print_header(const Table *table, const Settings *settings)
+{
+    const RunRecord *first = &table->rows[0].runs[0];
+    printf("%s\n\nbudget   %s\ndata     %s, sha256 %s\n", settings->title, settings->budget, first->data,
+           first->data_sha256);
+    print_instruction_sets(table);
+    printf("seeds   ");
+    for (int i = 0; i < table->rows[0].count; i++)
+        printf(" %d", table->rows[0].runs[i].options.seed);
+    printf("\ncommit   %s\n\nDiffers from the paper's protocol:\n", first->commit);
+    if (strcmp(first->data, "cifar10") != 0)
+        printf("  %-16s %s\n", "data",
+               strcmp(first->data, "cifar10-jpeg75") == 0
+                   ? "CIFAR-10 with its images re-encoded as JPEG, quality 75, instead of CIFAR-10"
+                   : "not CIFAR-10");
+    print_protocol(table);
+    if (table->rows[0].count == 1)
+        printf("  %-16s one, so the intervals are those of the test set, without the spread between seeds\n",
+               "seeds");
+}
+
+/* Pruned rows have the architecture that their logits learned: a short run's says nothing of the paper's. */
+static const char *cost_verdict(const Row *row, double here)
+{
+    if (row_is_pruned(row))
+        return "learned";
+    return isnan(row->cost)              ? "-"
+           : here == 0                   ? "other size"
+           : cost_holds(row->cost, here) ? "holds"
+                                         : "does not hold";
+}
+
+/* Of the mean over seeds; for a single seed of the test set, which knows nothing of the spread between seeds.
+ */
+static double half_width(const Row *row, Spread spread)
+{
+    const Sample s = row_accuracies(row, false);
+    const Interval i = row->count > 1 ? estimate_interval(estimate_mean(s, spread), 0.95)
+                                      : binomial_interval(s.mean, row->runs[0].test_images, 0.95);
+    return (i.high - i.low) / 2;
+}
+
+static const char *accuracy_verdict(const Row *row, const Table *table)
+{
+    if (isnan(row->accuracy))
+        return "-";
+    return value_word(verdict_value(row->accuracy, HALF_DIGIT, row_accuracies(row, false),
+                                    table_spread(table, false), row_accuracies(row, true),
+                                    table_spread(table, true), MARGIN));
+}
+
+/* A cell of so many places, or `-`. */
+static void print_cell(int width, int places, double value)
+{
+    if (isfinite(value))
+        printf(" %*.*f", width, places, value);
+    else
+        printf(" %*s", width, "-");
+}
+
+static double shown(const Table *table, double accuracy)
+{
+    return table->errors ? 100 - accuracy : accuracy;
+}
+
+static void print_titles(const Table *table, const Settings *settings)
+{
+    printf("\n%-30s %6s %16s %8s  %-10s", "", "paper", "here", "best on", "");
+    if (any(table, offsetof(Row, cost)))
+        printf(" %6s %9s %9s  %-13s", "paper", "here", "at paper's", "");
+    if (any(table, offsetof(Row, parameters)))
+        printf(" %6s %9s", "paper", "here");
+    if (any(table, offsetof(Row, depth)))
+        printf(" %6s %-20s", "paper", "here: likeliest,");
+    if (settings->speed)
+        printf(" %8s %8s %8s", "", "", "peak");
+    printf(" %7s %8s\n", "epochs", "");
+    printf("%-30s %6s %16s %8s  %-10s", "row", table->errors ? "error" : "acc.",
+           table->errors ? "error, %" : "accuracy, %", "test", "verdict");
+    if (any(table, offsetof(Row, cost)))
+        printf(" %6s %9s %9s  %-13s", "cost", "cost, G", "size", "cost");
+    if (any(table, offsetof(Row, parameters)))
+        printf(" %6s %9s", "par, M", "par, M");
+    if (any(table, offsetof(Row, depth)))
+        printf(" %6s %-20s", "depth", "expected, last");
+    if (settings->speed)
+        printf(" %8s %8s %8s", "images/s", "s a step", "MiB");
+    printf(" %7s %8s\n", "in all", "minutes");
+}
+
+static void print_row(const Row *row, const Table *table, const Settings *settings)
+{
+    const double macs = row_paper_macs(row);
+    printf("%-30s", row->label);
+    print_cell(6, 1 + table->errors, shown(table, row->accuracy));
+    printf(" %8.2f +-%5.2f %8.2f  %-10s", shown(table, row_accuracies(row, false).mean),
+           half_width(row, table_spread(table, false)), shown(table, row_accuracies(row, true).mean),
+           accuracy_verdict(row, table));
+    if (any(table, offsetof(Row, cost))) {
+        print_cell(6, 2, row->cost);
+        print_cell(9, 4, mean_of(row, offsetof(RunRecord, macs)) / 1e9);
+        print_cell(9, 4, macs > 0 ? macs / 1e9 : NAN);
+        printf("  %-13s", cost_verdict(row, macs));
+    }
+    if (any(table, offsetof(Row, parameters))) {
+        print_cell(6, 1, row->parameters);
+        print_cell(9, 4, mean_of(row, offsetof(RunRecord, parameters)) / 1e6);
+    }
+    if (any(table, offsetof(Row, depth))) {
+        print_cell(6, 0, row->depth);
+        for (int i = 0; i < 3; i++)
+            print_cell(6, i == 1 ? 1 : 0,
+                       mean_of(row, offsetof(RunRecord, depth) + (size_t)i * sizeof(double)));
+    }
+    if (settings->speed) {
+        const double rate = mean_of(row, offsetof(RunRecord, images_per_second));
+        print_cell(8, 0, rate);
+        print_cell(8, 3, row->runs[0].options.batch / rate);
+        print_cell(8, 0, mean_of(row, offsetof(RunRecord, peak_mib)));
+    }
+    printf(" %7d %8.1f%s%s\n", row->runs[0].total_epochs,
+           mean_of(row, offsetof(RunRecord, seconds)) * row->count / 60, is_older(row) ? " *" : "",
+           has_other_set(row, table) ? " ~" : "");
+}
+
+static void print_rows(const Table *table, const Settings *settings)
 {
     bool older = false;
-    printf("\n%-22s %6s %16s %9s %-10s   %5s %8s %8s  %-14s %7s %8s\n", "", "paper", "here", "best on", "",
-           "paper", "here", "at 10x64", "", "epochs", "");
-    printf("%-22s %6s %16s %9s %-10s   %5s %8s %8s  %-14s %7s %8s\n", "row", "acc.", "accuracy, %", "test",
-           "accuracy", "cost", "cost, G", "cost, G", "cost at 10x64", "in all", "minutes");
+    print_titles(table, settings);
     for (int i = 0; i < table->count; i++) {
-        const Row *row = &table->rows[i];
-        char at_size[32] = "-";
-        if (paper_size_cost(row) > 0)
-            snprintf(at_size, sizeof at_size, "%.4f", paper_size_cost(row) / 1e9);
-        printf("%-22s %6.1f %9.2f +-%5.2f %9.2f %-10s   %5.2f %8.4f %8s  %-14s %7d %8.1f%s\n", row->label,
-               row->accuracy, accuracies(row, false).mean, half_width(row, table_spread(table, false)),
-               accuracies(row, true).mean, accuracy_verdict(row, table), row->cost,
-               mean_of(row, offsetof(RunRecord, macs)) / 1e9, at_size,
-               cost_verdict(row, paper_size_cost(row)), row->runs[0].total_epochs,
-               mean_of(row, offsetof(RunRecord, seconds)) * row->count / 60, is_older(row) ? " *" : "");
-        older = older || is_older(row);
+        print_row(&table->rows[i], table, settings);
+        older = older || is_older(&table->rows[i]);
     }
     printf(
         "\nCost is 10^9 multiply-accumulates of the convolutions for one image (the paper's column is headed "
-        "MFLOPS);\n"
-        "+- is a 95%% interval; accuracy is that of the last epoch, and the best on test is never used.\n");
+        "MFLOPS); a\nverdict on it is arithmetic, at the paper's size. +- is a 95%% interval; accuracy is "
+        "that of the "
+        "last epoch, and the\nbest on test is never used.\n");
     if (older)
         printf("* trained by another commit than this program's (%s)\n", provenance_commit());
 }
 
-/* The comparisons that the paper's text makes, by row. */
-static const char *const comparisons[][2] = {{"predefined", "no-pooling"}, {"predefined", "scale-invariant"},
-                                             {"ours", "predefined"},       {"ours", "scale-invariant"},
-                                             {"ours-thr-0.1", "ours"},     {"ours-thr-0.2", "ours"},
-                                             {"ours-one-res", "ours"},     {"ours-one-res", "predefined"}};
-
-/* The difference of two rows, by the spread of the table; of single seeds the interval is that of two test
- * sets, and it decides nothing. */
-static void print_comparison(const Row *a, const Row *b, const Table *table)
+static void print_differences(const Table *table)
 {
-    char words[160], interval[32] = "";
-    const double paper = a->accuracy - b->accuracy;
-    const Estimate here =
-        estimate_fair(accuracies(a, false), accuracies(b, false), table_spread(table, false));
-    const Interval i = estimate_interval(here, 0.95);
-    if (here.df > 0)
-        snprintf(interval, sizeof interval, "+-%5.2f", (i.high - i.low) / 2);
-    snprintf(words, sizeof words, "%s - %s", a->label, b->label);
-    printf("%-46s %+8.1f %+10.2f %-8s  %s\n", words, paper, here.mean, interval,
-           difference_word(verdict_difference(here, paper, MARGIN)));
-}
-
-static void print_comparisons(const Table *table)
-{
+    static const char *const kinds[] = {"size", "direction", "equal"};
+    Finding found[MAX_DIFFERENCES];
     const Spread spread = table_spread(table, false);
     const int seeds = table->rows[0].count;
-    printf("\n%-46s %8s %18s\n", "difference in accuracy, points", "paper", "here");
-    for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++) {
-        const Row *a = row_of(table, comparisons[i][0]), *b = row_of(table, comparisons[i][1]);
-        if (a && b)
-            print_comparison(a, b, table);
+    findings(found, table);
+    if (table->differences)
+        printf("\n%-62s %-9s %6s %17s %7s %7s\n", "difference in accuracy, points", "claim", "paper", "here",
+               "p", "Holm");
+    for (int i = 0; i < table->differences; i++) {
+        const Finding *f = &found[i];
+        const Interval interval = estimate_interval(f->here, 0.95);
+        char width[32] = "";
+        if (isfinite(interval.high))
+            snprintf(width, sizeof width, "+-%5.2f", (interval.high - interval.low) / 2);
+        else
+            snprintf(width, sizeof width, "(+-%.2f)", f->test_sets);
+        printf("%-62s %-9s %+6.1f %+9.2f %-8s", table->difference[i].label, kinds[table->difference[i].kind],
+               f->paper, f->here.mean, width);
+        print_cell(6, 3, f->here.df > 0 ? f->p : NAN);
+        print_cell(7, 3, f->here.df > 0 ? f->adjusted : NAN);
+        printf("  %s", difference_word(f->verdict));
+        const int needed = spread.df > 0 && f->verdict == DIFFERENCE_UNDECIDED
+                               ? seeds_needed(fmax(fabs(f->paper), MARGIN), spread.sd, table->count)
+                               : 0;
+        if (needed > seeds)
+            printf(" (%d seeds would decide)", needed);
+        printf("\n");
     }
     if (spread.df > 0)
         printf("\nSpread over seeds, pooled over the rows: %.2f points (%.0f degrees of freedom). Of a "
-               "difference, %d seeds "
-               "see %.2f points with 80%% power.\n",
-               spread.sd, spread.df, seeds, detectable_difference(spread, seeds));
+               "difference of two "
+               "rows, %d seeds\nsee %.2f points with 80%% power. Differences count from %.1f points; p is "
+               "two-sided.\n",
+               spread.sd, spread.df, seeds, detectable_difference(spread, seeds), MARGIN);
     else
-        printf("\nOne seed: no spread is known, and nothing is decided.\n");
+        printf("\nOne seed a row: no spread between seeds is known, and nothing is decided. In brackets, "
+               "what test sets of "
+               "this size\nalone would move.\n");
 }
 
-static bool write_tsv(const Table *table, Error *error)
+/* Numbers by others stand under a line of their own. */
+static void print_literature(const char *expected)
+{
+    char path[4096], *text;
+    size_t count;
+    const char *dot = strrchr(expected, '.');
+    snprintf(path, sizeof path, "%.*s-literature.tsv", dot ? (int)(dot - expected) : (int)strlen(expected),
+             expected);
+    if (!file_exists(path) || !file_read(&text, &count, path, NULL))
+        return;
+    printf("\n----------------------------------------------------------------\nLiterature, under other "
+           "protocols, not "
+           "measured here:\n");
+    for (const char *line = text; *line;) {
+        char cells[4][96] = {"", "", "", ""};
+        for (int i = 0; i < 4; i++) {
+            const size_t width = strcspn(line, "\t\n");
+            snprintf(cells[i], sizeof cells[i], "%.*s", (int)width, line);
+            line += width + (line[width] == '\t');
+        }
+        printf("  %-66s %10s %10s  %s\n", cells[0], cells[1], cells[2], cells[3]);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    free(text);
+}
+
+static void write_rows(Text *text, const Table *table)
+{
+    const Spread spread = table_spread(table, false);
+    text_add(
+        text,
+        "row\tlabel\tpaper_accuracy\taccuracy\thalf_width_95\tsd\tseeds\tbest_on_test\taccuracy_verdict\t"
+        "paper_cost\tcost\tcost_at_paper_size\tcost_verdict\tparameters\tdepth_argmax\tdepth_expected\tdepth_"
+        "last\t"
+        "images_per_second\tpeak_mib\tepochs\ttotal_epochs\tseconds\n");
+    for (int i = 0; i < table->count; i++) {
+        const Row *row = &table->rows[i];
+        const Sample accuracy = row_accuracies(row, false);
+        text_add(text, "%s\t%s\t%.6g\t%.4f\t%.4f\t%.4f\t%d\t%.4f\t%s\t%.6g\t%.6f\t%.6f\t%s\t%.0f", row->id,
+                 row->label, row->accuracy, accuracy.mean, half_width(row, spread), accuracy.sd, row->count,
+                 row_accuracies(row, true).mean, accuracy_verdict(row, table), row->cost,
+                 mean_of(row, offsetof(RunRecord, macs)) / 1e9, row_paper_macs(row) / 1e9,
+                 cost_verdict(row, row_paper_macs(row)), mean_of(row, offsetof(RunRecord, parameters)));
+        for (size_t k = 0; k < 3; k++)
+            text_add(text, "\t%.4g", mean_of(row, offsetof(RunRecord, depth) + k * sizeof(double)));
+        text_add(text, "\t%.1f\t%.0f\t%d\t%d\t%.1f\n", mean_of(row, offsetof(RunRecord, images_per_second)),
+                 mean_of(row, offsetof(RunRecord, peak_mib)), row->runs[0].epochs, row->runs[0].total_epochs,
+                 mean_of(row, offsetof(RunRecord, seconds)) * row->count);
+    }
+}
+
+static void write_differences(Text *text, const Table *table)
+{
+    Finding found[MAX_DIFFERENCES];
+    findings(found, table);
+    if (table->differences)
+        text_add(text, "\ndifference\tpaper\there\tlow_95\thigh_95\tdf\tp\tp_holm\tverdict\n");
+    for (int i = 0; i < table->differences; i++) {
+        const Finding *f = &found[i];
+        const Interval interval = estimate_interval(f->here, 0.95);
+        text_add(text, "%s\t%.6g\t%.4f\t%.4f\t%.4f\t%.2f\t%.6f\t%.6f\t%s\n", table->difference[i].label,
+                 f->paper, f->here.mean, interval.low, interval.high, f->here.df, f->p, f->adjusted,
+                 difference_word(f->verdict));
+    }
+}
+
+static bool write_tsv(const Table *table, const Settings *settings, Error *error)
 {
     Text text = {0};
     const RunRecord *first = &table->rows[0].runs[0];
-    text_add(&text, "# budget\t%s\n# data\t%s\n# data_sha256\t%s\n# kernels\t%s\n# commit\t%s\n",
-             table->budget, first->data, first->data_sha256, first->kernels, first->commit);
-    text_add(&text,
-             "row\tlabel\tpaper_accuracy\taccuracy\thalf_width_95\tseeds\tbest_on_test\tpaper_cost\tcost\t"
-             "cost_at_10x64\tcost_verdict\tepochs\ttotal_epochs\tseconds\n");
-    for (int i = 0; i < table->count; i++) {
-        const Row *row = &table->rows[i];
-        const Sample accuracy = accuracies(row, false);
-        text_add(&text, "%s\t%s\t%.1f\t%.4f\t%.4f\t%d\t%.4f\t%.2f\t%.6f\t%.6f\t%s\t%d\t%d\t%.1f\n", row->id,
-                 row->label, row->accuracy, accuracy.mean, half_width(row, table_spread(table, false)),
-                 row->count, mean_of(row, offsetof(RunRecord, best_on_test)), row->cost,
-                 mean_of(row, offsetof(RunRecord, macs)) / 1e9, paper_size_cost(row) / 1e9,
-                 cost_verdict(row, paper_size_cost(row)), row->runs[0].epochs, row->runs[0].total_epochs,
-                 mean_of(row, offsetof(RunRecord, seconds)) * row->count);
-    }
-    const char *slash = strrchr(table->out, '/');
+    text_add(&text, "# budget\t%s\n# data\t%s\n# data_sha256\t%s\n# kernels\t%s (%s)\n# commit\t%s\n",
+             settings->budget, first->data, first->data_sha256, first->kernels, first->instruction_set,
+             first->commit);
+    write_rows(&text, table);
+    write_differences(&text, table);
+    const char *out = settings->out, *slash = strrchr(out, '/');
     char folder[4096];
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - table->out) : 1, slash ? table->out : ".");
-    const bool ok =
-        folder_make(folder, error) && text_write(&text, folder, slash ? slash + 1 : table->out, error);
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - out) : 1, slash ? out : ".");
+    const bool ok = folder_make(folder, error) && text_write(&text, folder, slash ? slash + 1 : out, error);
     text_free(&text);
     return ok;
 }
@@ -295,36 +359,76 @@ static bool option(const char **value, const char *argument, const char *name)
     return true;
 }
 
+/* `--row=ROW:OPTIONS`: what the row's runs were asked to be, with the options of all rows. */
+static bool set_made(Table *table, const char *words, const char *all, Error *error)
+{
+    char id[64];
+    const size_t length = strcspn(words, ":");
+    snprintf(id, sizeof id, "%.*s", (int)length, words);
+    Row *row = (Row *)table_row(table, id);
+    if (!row)
+        return fail(error, "--row=%s does not name a row of %s", id, table->expected);
+    const int count = snprintf(row->made, sizeof row->made, "%s %s", all ? all : "",
+                               words + length + (words[length] == ':'));
+    return count < (int)sizeof row->made || fail(error, "the options of row %s are too long", id);
+}
+
+static bool read_arguments(Table *table, Settings *settings, int argc, char **argv, Error *error)
+{
+    const char *made;
+    for (int i = 1; i < argc; i++)
+        if (option(&settings->expected, argv[i], "--expected=") &&
+            !table_read(table, settings->expected, error))
+            return false;
+    for (int i = 1; i < argc; i++) {
+        const char **const texts[] = {&settings->expected, &settings->out, &settings->budget,
+                                      &settings->title, &settings->all};
+        static const char *const names[] = {"--expected=", "--out=", "--budget=", "--title=", "--all="};
+        bool known = false;
+        for (int k = 0; k < 5; k++)
+            known = known || option(texts[k], argv[i], names[k]);
+        if (strcmp(argv[i], "--speed") == 0)
+            settings->speed = true;
+        else if (!known && table->count &&
+                 !(option(&made, argv[i], "--row=") ? set_made(table, made, settings->all, error)
+                                                    : table_add_run(table, argv[i], error)))
+            return false;
+    }
+    return true;
+}
+
+static const char usage[] = "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] [--speed]\n"
+                            "      [--all=OPTIONS] [--row=\"ROW:OPTIONS\" ...] ROW=FOLDER ...\n\n"
+                            "Prints the paper's table beside the runs in the folders, one or more a row, and "
+                            "writes it as TSV. Runs that "
+                            "do\nnot compare are refused; with --row, so are runs that were made with other "
+                            "options than these and --all's. "
+                            "--speed\nadds images a second, seconds a step and peak memory.\n";
+
 int main(int argc, char **argv)
 {
-    static Table table = {.budget = "?", .title = "Table"};
+    static Table table;
+    Settings settings = {.budget = "?", .title = "Table"};
     Error error;
-    int i = 1;
     program_begin();
-    const bool help = program_asks_help(argc, argv);
-    while (i < argc &&
-           (option(&table.expected, argv[i], "--expected=") || option(&table.out, argv[i], "--out=") ||
-            option(&table.budget, argv[i], "--budget=") || option(&table.title, argv[i], "--title=")))
-        i++;
-    if (help || !table.expected || !table.out || i == argc) {
-        fprintf(help ? stdout : stderr,
-                "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] ROW=FOLDER ...\n\n"
-                "Prints the paper's table beside the runs in the folders, one or more a row, and "
-                "writes it as TSV.\n");
-        return help ? program_end("table") : 2;
+    if (program_asks_help(argc, argv)) {
+        printf("%s", usage);
+        return program_end("table");
     }
-    if (!read_expected(&table, &error))
+    if (!read_arguments(&table, &settings, argc, argv, &error))
         die("table", &error);
-    for (; i < argc; i++)
-        if (!add_run(&table, argv[i], &error))
-            die("table", &error);
-    if (!check_runs(&table, &error))
+    if (!settings.expected || !settings.out || argc < 4) {
+        fprintf(stderr, "%s", usage);
+        return 2;
+    }
+    if (!table_check(&table, &error))
         die("table", &error);
-    print_header(&table);
-    print_rows(&table);
-    print_comparisons(&table);
-    if (!write_tsv(&table, &error))
+    print_header(&table, &settings);
+    print_rows(&table, &settings);
+    print_differences(&table);
+    print_literature(settings.expected);
+    if (!write_tsv(&table, &settings, &error))
         die("table", &error);
-    printf("\nAs TSV: %s\n", table.out);
+    printf("\nAs TSV: %s\n", settings.out);
     return program_end("table");
 }

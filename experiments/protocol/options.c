@@ -34,6 +34,21 @@ static const Option table[] = {
 
 enum { COUNT = sizeof table / sizeof *table };
 
+static const struct {
+    const char *name, *value;
+} stated[] = {
+#define INTEGER(...)
+#define REAL(...)
+#define CHOICE(...)
+#define TEXT(...)
+#define PAPER(name, value) {name, value},
+#include "options.def"
+#undef INTEGER
+#undef REAL
+#undef CHOICE
+#undef TEXT
+};
+
 static int *integer_of(const Options *o, const Option *option)
 {
     return (int *)((char *)o + option->offset);
@@ -73,6 +88,19 @@ static const Option *find(const char *name)
 bool options_known(const char *name)
 {
     return find(name) != NULL;
+}
+
+const char *options_name(int i)
+{
+    return i >= 0 && i < COUNT ? table[i].name : NULL;
+}
+
+const char *options_stated(const char *name)
+{
+    for (size_t i = 0; i < sizeof stated / sizeof *stated; i++)
+        if (strcmp(stated[i].name, name) == 0)
+            return stated[i].value;
+    return NULL;
 }
 
 void options_default(Options *o)
@@ -131,6 +159,23 @@ bool options_set(Options *o, const char *name, const char *value, Error *error)
         return fail(error, "--%s must be shorter than %d characters, without tabs and line ends", name,
                     TEXT_OPTION);
     snprintf(text_of(o, option), TEXT_OPTION, "%s", value);
+    return true;
+}
+
+bool options_set_words(Options *o, const char *words, Error *error)
+{
+    for (words += strspn(words, " "); *words; words += strspn(words, " ")) {
+        char name[64], value[TEXT_OPTION];
+        const size_t length = strcspn(words, " "), split = strcspn(words, "= ");
+        if (strncmp(words, "--", 2) != 0 || split == length || split - 2 >= sizeof name ||
+            length - split > sizeof value)
+            return fail(error, "%.*s is no option: write --NAME=VALUE", (int)length, words);
+        snprintf(name, sizeof name, "%.*s", (int)split - 2, words + 2);
+        snprintf(value, sizeof value, "%.*s", (int)(length - split - 1), words + split + 1);
+        if (!options_set(o, name, value, error))
+            return false;
+        words += length;
+    }
     return true;
 }
 

@@ -54,6 +54,15 @@ const char *options_below(const Options *o, double least);
 /* The value of one option as text, as options_write has it. */
 bool options_value(char *value, size_t size, const Options *o, const char *name);
 
+/* The name of option number i in the order of options.def; NULL behind the last. */
+const char *options_name(int i);
+
+/* What the paper states of an option, or NULL if it leaves it open. */
+const char *options_stated(const char *name);
+
+/* Sets options from words "--name=value --name=value". */
+bool options_set_words(Options *o, const char *words, Error *error);
+
 /* A line or two for each option: name, values, default, what it does. */
 void options_help(FILE *out);
 

@@ -9,8 +9,7 @@
 
 enum { STAGES = 4, PAPER_ITERATIONS = 83200 }; /* 400 epochs of 208 batches of 192 */
 
-/* "3,3,2,2": as many layers in each of four stages as possible alike, the larger first. */
-static void default_stages(char *text, int layers)
+void plan_stages(char text[TEXT_OPTION], int layers)
 {
     int length = 0;
     for (int stage = 0; stage < STAGES && stage < layers; stage++)
@@ -133,7 +132,7 @@ bool plan_resolve(Plan *plan, const Options *options, Error *error)
     if (!(plan->engine = engine_of(o->kernels, error)))
         return false;
     if (strcmp(o->stages, "auto") == 0)
-        default_stages(o->stages, o->layers);
+        plan_stages(o->stages, o->layers);
     if (pruned && o->pooling != POOLING_LEARNED)
         return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
     if (o->images_epoch > o->images_test)

@@ -31,6 +31,10 @@ const Engine *engine_of(int set, Error *error);
 /* The network that the options describe, before pruning. */
 bool plan_network(NetworkSpec *s, const Options *o, Error *error);
 
+/* What --stages=auto stands for, "3,3,2,2" for 10 layers: as many layers in each of four stages as possible
+ * alike, the larger first. */
+void plan_stages(char text[TEXT_OPTION], int layers);
+
 /* The rate of the cosine schedule in epoch 0.. of this run. */
 double plan_lr(const Plan *plan, int epoch);
 

@@ -16,16 +16,22 @@ static bool read_table(char **table, const char *folder, const char *name, Error
     return file_read(table, &count, path, error);
 }
 
+/* A number of result.tsv; which ones a run can have, result_check knows. */
 static bool number_of(double *number, const char *table, const char *name, const char *folder, Error *error)
 {
-    char value[64], *end;
-    if (result_value(value, sizeof value, table, name)) {
-        *number = strtod(value, &end);
-        if (end != value && !*end && isfinite(*number))
-            return true;
-    }
-    return fail(error, "%s/result.tsv has no number `%s`: remove the folder and make the table again", folder,
-                name);
+    char value[64];
+    if (!result_value(value, sizeof value, table, name))
+        return fail(error, "%.400s/result.tsv has no `%s`: remove the folder and make the table again",
+                    folder, name);
+    *number = strtod(value, NULL);
+    return true;
+}
+
+/* One that older runs, or runs of other networks, do not have: NaN. */
+static double number_or_none(const char *table, const char *name)
+{
+    char value[64];
+    return result_value(value, sizeof value, table, name) ? strtod(value, NULL) : NAN;
 }
 
 /* A level is kept if its cost is listed. */
@@ -43,13 +49,19 @@ static void read_kept(unsigned kept[MAX_LAYERS], const char *result)
 
 static bool read_result(RunRecord *record, const char *folder, Error *error)
 {
-    char *result;
-    double test_images, epochs, total_epochs;
+    char *result, *log;
+    double test_images = 0, epochs = 0, total_epochs = 0;
     if (!read_table(&result, folder, "result.tsv", error))
         return false;
-    const bool ok = number_of(&record->accuracy, result, "accuracy", folder, error) &&
+    if (!read_table(&log, folder, "log.tsv", error)) {
+        free(result);
+        return false;
+    }
+    const bool ok = result_check(result, log, folder, error) &&
+                    number_of(&record->accuracy, result, "accuracy", folder, error) &&
                     number_of(&record->best_on_test, result, "best_on_test", folder, error) &&
                     number_of(&record->macs, result, "macs", folder, error) &&
+                    number_of(&record->parameters, result, "parameters", folder, error) &&
                     number_of(&test_images, result, "test_images", folder, error) &&
                     number_of(&epochs, result, "epochs", folder, error) &&
                     number_of(&total_epochs, result, "total_epochs", folder, error);
@@ -57,9 +69,13 @@ static bool read_result(RunRecord *record, const char *folder, Error *error)
         record->test_images = (int)test_images;
         record->epochs = (int)epochs;
         record->total_epochs = (int)total_epochs;
+        record->depth[0] = number_or_none(result, "depth_argmax");
+        record->depth[1] = number_or_none(result, "depth_expected");
+        record->depth[2] = number_or_none(result, "depth_last");
         read_kept(record->kept, result);
     }
     free(result);
+    free(log);
     return ok;
 }
 
@@ -74,47 +90,63 @@ static void add_name(char *names, size_t size, const char *name)
 }
 
 /* A run that another commit, or another instruction set, continued is of both. */
-static void read_continued(RunRecord *record, char *set, size_t size, const char *table)
+static void read_continued(RunRecord *record, const char *table)
 {
     for (const char *line = strstr(table, "\ncontinued\t"); line; line = strstr(line + 1, "\ncontinued\t")) {
         char commit[64], other[32];
         if (sscanf(line, "\ncontinued %*d %*s %63s %31s", commit, other) != 2)
             continue;
         add_name(record->commit, sizeof record->commit, commit);
-        add_name(set, size, other);
+        add_name(record->instruction_set, sizeof record->instruction_set, other);
     }
 }
 
 static bool read_provenance(RunRecord *record, const char *folder, Error *error)
 {
-    char *table, kernels[32] = "?", set[64] = "?";
+    char *table;
     if (!read_table(&table, folder, "provenance.tsv", error))
         return false;
     snprintf(record->data, sizeof record->data, "?");
+    snprintf(record->kernels, sizeof record->kernels, "?");
+    snprintf(record->instruction_set, sizeof record->instruction_set, "?");
     snprintf(record->commit, sizeof record->commit, "?");
     result_value(record->data, sizeof record->data, table, "data");
     result_value(record->data_sha256, sizeof record->data_sha256, table, "data_sha256");
     result_value(record->commit, sizeof record->commit, table, "commit");
-    result_value(kernels, sizeof kernels, table, "kernels");
-    result_value(set, sizeof set, table, "instruction_set");
-    read_continued(record, set, sizeof set, table);
-    snprintf(record->kernels, sizeof record->kernels, "%.16s (%.44s)", kernels, set);
+    result_value(record->kernels, sizeof record->kernels, table, "kernels");
+    result_value(record->instruction_set, sizeof record->instruction_set, table, "instruction_set");
+    read_continued(record, table);
+    record->peak_mib = number_or_none(table, "peak_mib");
     free(table);
     return true;
 }
 
-/* The seconds of all epochs, training and test. */
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The seconds of all epochs, training and test, and the rate of the middle one. */
 static bool read_timing(RunRecord *record, const char *folder, Error *error)
 {
+    enum { MOST = 1024 };
+    double rates[MOST];
+    int count = 0;
     char *table;
     if (!read_table(&table, folder, "timing.tsv", error))
         return false;
     record->seconds = 0;
     for (const char *line = strchr(table, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-        double epoch, train, test;
-        if (sscanf(line, "%lf %lf %lf", &epoch, &train, &test) == 3)
-            record->seconds += train + test;
+        double epoch, train, test, rate;
+        if (sscanf(line, "%lf %lf %lf %lf", &epoch, &train, &test, &rate) != 4)
+            continue;
+        record->seconds += train + test;
+        rates[count++ % MOST] = rate;
     }
+    count = count < MOST ? count : MOST;
+    qsort(rates, (size_t)count, sizeof *rates, by_size);
+    record->images_per_second = count ? rates[count / 2] : NAN;
     free(table);
     return true;
 }
@@ -133,23 +165,7 @@ static bool read_options(Options *options, const char *folder, Error *error)
 bool run_record_read(RunRecord *record, const char *folder, Error *error)
 {
     *record = (RunRecord){0};
+    snprintf(record->folder, sizeof record->folder, "%s", folder);
     return read_options(&record->options, folder, error) && read_result(record, folder, error) &&
            read_provenance(record, folder, error) && read_timing(record, folder, error);
-}
-
-double cost_at_size(const RunRecord *record, int layers, int channels)
-{
-    if (record->options.layers != layers)
-        return 0;
-    NetworkSpec s = {.layers = layers,
-                     .channels = channels,
-                     .classes = CLASSES,
-                     .image_channels = IMAGE_CHANNELS,
-                     .height = IMAGE_SIDE,
-                     .width = IMAGE_SIDE,
-                     .levels = MAX_LEVELS,
-                     .bias = true,
-                     .linear_head = record->options.head == HEAD_LINEAR};
-    memcpy(s.kept, record->kept, sizeof s.kept);
-    return network_cost(&s).macs;
 }

@@ -9,18 +9,20 @@
 enum { MAX_SEEDS = 32 };
 
 typedef struct {
+    char folder[512];
     Options options;
-    double accuracy, best_on_test; /* per cent */
-    double macs, seconds;
+    double accuracy, best_on_test;    /* per cent */
+    double macs, parameters, seconds; /* of all epochs, tests included */
+    double images_per_second;         /* of D_a in training; the median over epochs */
+    double peak_mib;                  /* NaN where the run does not tell */
+    double depth[3]; /* learned: most likely, expected, last that counts; NaN where none was learned */
     int test_images, epochs, total_epochs;
     unsigned kept[MAX_LAYERS];
-    char data[64], data_sha256[65], kernels[64], commit[160];
+    char data[64], data_sha256[65], kernels[16], instruction_set[64], commit[160];
 } RunRecord;
 
-/* Reads config, result, provenance and timing of a folder; what is missing or no number is refused. */
+/* Reads config, result, provenance and timing of a folder; what is missing, no number or impossible is
+ * refused. */
 bool run_record_read(RunRecord *record, const char *folder, Error *error);
-
-/* The cost of the record's masks in a network of other sizes; 0 if it has another number of layers. */
-double cost_at_size(const RunRecord *record, int layers, int channels);
 
 #endif

@@ -31,9 +31,22 @@ static int fewer(int a, int b)
     return a < b ? a : b;
 }
 
+Estimate estimate_contrast(const Sample *rows, const double *weights, int count, Spread spread)
+{
+    Estimate e = {.df = spread.df, .n = rows[0].n};
+    double squares = 0;
+    for (int i = 0; i < count; i++) {
+        e.mean += weights[i] * rows[i].mean;
+        squares += weights[i] * weights[i] / rows[i].n;
+        e.n = fewer(e.n, rows[i].n);
+    }
+    e.error = spread.sd * sqrt(squares);
+    return e;
+}
+
 Estimate estimate_difference(Sample a, Sample b, Spread spread)
 {
-    return (Estimate){a.mean - b.mean, spread.sd * sqrt(1.0 / a.n + 1.0 / b.n), spread.df, fewer(a.n, b.n)};
+    return estimate_contrast((Sample[]){a, b}, (double[]){1, -1}, 2, spread);
 }
 
 Estimate estimate_welch(Sample a, Sample b)

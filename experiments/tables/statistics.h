@@ -41,6 +41,10 @@ Estimate estimate_difference(Sample a, Sample b, Spread spread);
 Estimate estimate_welch(Sample a, Sample b);
 Estimate estimate_paired(const double *a, const double *b, int n);
 
+/* A sum of means with these weights, such as 1, -1, -1, 1 for a difference of two differences, by the table's
+ * spread. */
+Estimate estimate_contrast(const Sample *rows, const double *weights, int count, Spread spread);
+
 /* By the table's spread, or by Welch's where the ratio of the two rows' variances objects to one spread (F
  * test, two-sided, at 5%). */
 Estimate estimate_fair(Sample a, Sample b, Spread spread);

@@ -1,0 +1,55 @@
+/* Findings. See findings.h. */
+#include "findings.h"
+#include <math.h>
+
+/* Half widths of the rows' binomial intervals, added up as independent errors. */
+static double test_sets(const Difference *d, const Table *table)
+{
+    double squares = 0;
+    for (int i = 0; i < d->count; i++) {
+        const Row *row = &table->rows[d->row[i]];
+        const Interval one =
+            binomial_interval(row_accuracies(row, false).mean, row->runs[0].test_images * row->count, 0.95);
+        squares += (one.high - one.low) * (one.high - one.low) / 4;
+    }
+    return sqrt(squares);
+}
+
+static DifferenceVerdict verdict_of(ClaimKind kind, Estimate here, double paper)
+{
+    if (kind == CLAIM_EQUAL || paper == 0)
+        return verdict_equality(here, MARGIN);
+    if (kind == CLAIM_SIZE && !isnan(paper))
+        return verdict_difference(here, paper, MARGIN);
+    return verdict_direction(here, paper < 0 ? -1 : 1, MARGIN);
+}
+
+static Finding find(const Difference *d, const Table *table)
+{
+    Sample rows[MAX_TERMS];
+    const Spread spread = table_spread(table, false);
+    Finding f = {.test_sets = test_sets(d, table)};
+    for (int i = 0; i < d->count; i++) {
+        rows[i] = row_accuracies(&table->rows[d->row[i]], false);
+        f.paper += d->weight[i] * table->rows[d->row[i]].accuracy;
+    }
+    if (fabs(f.paper) < 1e-6) /* cells have two decimals at most: what differs by less is rounding */
+        f.paper = 0;
+    f.here = d->count == 2 ? estimate_fair(rows[0], rows[1], spread)
+                           : estimate_contrast(rows, d->weight, d->count, spread);
+    f.verdict = verdict_of(d->kind, f.here, f.paper);
+    f.p = estimate_p(f.here);
+    return f;
+}
+
+void findings(Finding *found, const Table *table)
+{
+    double p[MAX_DIFFERENCES], adjusted[MAX_DIFFERENCES];
+    for (int i = 0; i < table->differences; i++) {
+        found[i] = find(&table->difference[i], table);
+        p[i] = found[i].p;
+    }
+    holm(adjusted, p, table->differences);
+    for (int i = 0; i < table->differences; i++)
+        found[i].adjusted = adjusted[i];
+}

@@ -1,0 +1,275 @@
+/* Tables from run folders written by hand: what compares and what is refused, what differs from the paper's
+ * protocol, and the verdicts that come out. */
+#include "../experiments/base/files.h"
+#include "program.h"
+#include "suites.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SHA_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* A run of 10 layers of 64 for 400 epochs, with these lines over its configuration. */
+typedef struct {
+    const char *name, *config;
+    double accuracy;
+    const char *sha, *kernels, *set, *result;
+} Written;
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[512];
+    Error error;
+    snprintf(path, sizeof path, "%s/%s", program_folder, folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/%s/%s", program_folder, folder, name);
+    ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
+}
+
+static void write_run(Written w)
+{
+    char text[2048];
+    snprintf(text, sizeof text, "kernels\t%s\nstages\t3,3,2,2\nlogits-lr\t0.0001\n%s",
+             w.kernels ? w.kernels : "f32", w.config);
+    put(w.name, "config.tsv", text);
+    snprintf(text, sizeof text,
+             "accuracy\t%.6f\ntest_images\t10000\ntest_loss\t0.5\ntrain_loss\t1\nbest_on_test\t%.6f\n"
+             "best_on_test_epoch\t2\nepochs\t3\ntotal_epochs\t3\niterations\t624\nweights\t302400\n"
+             "parameters\t302986\nmacs\t412473600\n",
+             w.accuracy, w.accuracy + 0.1);
+    put(w.name, "result.tsv", w.result ? w.result : text);
+    int length = snprintf(text, sizeof text, "epoch\n");
+    for (int epoch = 1; epoch <= 3; epoch++)
+        length += snprintf(text + length, sizeof text - (size_t)length,
+                           "%d\t0.1\t0\t1\t50\t1\t50\t10000\t0.5\t%.6f\t0\t0\t0\t0\n", epoch,
+                           w.accuracy + (epoch == 2   ? 0.1
+                                         : epoch == 1 ? -1
+                                                      : 0));
+    put(w.name, "log.tsv", text);
+    snprintf(text, sizeof text,
+             "commit\tc0\nkernels\t%s\ninstruction_set\t%s\ndata\tcifar10\ndata_sha256\t%s\n",
+             w.kernels ? w.kernels : "f32", w.set ? w.set : "avx2", w.sha ? w.sha : SHA_A);
+    put(w.name, "provenance.tsv", text);
+    put(w.name, "timing.tsv",
+        "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n1\t60\t6\t100\n2\t60\t6\t300\n"
+        "3\t60\t6\t200\n");
+}
+
+/* Two rows of three seeds: none 87.2, 87.3, 87.4; ours 92.4, 92.5, 92.6. */
+static void write_runs(void)
+{
+    for (int seed = 1; seed <= 3; seed++) {
+        char name[64], config[128];
+        snprintf(name, sizeof name, "none%d", seed);
+        snprintf(config, sizeof config, "seed\t%d\npooling\tnone\n", seed);
+        write_run((Written){name, config, .accuracy = 87.1 + 0.1 * seed});
+        snprintf(name, sizeof name, "ours%d", seed);
+        snprintf(config, sizeof config, "seed\t%d\npooling\tlearned\n", seed);
+        write_run((Written){name, config, .accuracy = 92.3 + 0.1 * seed});
+    }
+    put("", "t.tsv",
+        "row\tlabel\taccuracy\tcost\toptions\nnone\tNo Pooling\t87.3\t0.31\t--pooling=none\n"
+        "ours\tOur Model\t92.5\t0.41\t--pooling=learned\n");
+    put("", "t-differences.tsv",
+        "label\tplus\tminus\tclaim\nours - none\tours\tnone\tsize\nnone - ours\tnone\tours\tsize\n"
+        "none = ours\tnone\tours\tequal\n");
+}
+
+/* Runs the table on `more` and the runs of these names; %s of each argument is the folder. */
+static int table(const char *more, const char *none, const char *ours)
+{
+    char line[4096] = "";
+    for (int i = 0; i < 2; i++) {
+        char names[256], *rest;
+        snprintf(names, sizeof names, "%s", i ? ours : none);
+        for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
+            snprintf(line + strlen(line), sizeof line - strlen(line), " %s=%s/%s", i ? "ours" : "none",
+                     program_folder, name);
+    }
+    return program_run("table --expected=%s/t.tsv --out=%s/out.tsv %s%s", program_folder, program_folder,
+                       more, line);
+}
+
+static void refuses(const char *none, const char *ours, const char *word, const char *other)
+{
+    ck_assert_int_eq(table("", none, ours), 1);
+    program_expects_one_line("table: ", word);
+    program_expects_one_line("table: ", other);
+    char *out = program_file("out.tsv");
+    ck_assert_ptr_null(out);
+}
+
+static void expects(const char *words)
+{
+    ck_assert_msg(strstr(program_output, words) != NULL, "does not say %s:\n%s", words, program_output);
+}
+
+/* The spread is 0.1 with 4 degrees of freedom: of a mean +- 2.776445 * 0.1 / sqrt(3) = 0.1603, of a
+ * difference
+ * +- 2.776445 * 0.1 * sqrt(2/3) = 0.2267; prediction +- 0.3206. t = 5.2 / 0.08165 = 63.7: p is under 1e-6. */
+START_TEST(test_table_of_three_seeds)
+{
+    ck_assert_msg(table("", "none1 none2 none3", "ours3 ours1 ours2") == 0, "%s", program_output);
+    expects("seeds    1 2 3");
+    expects("87.3    87.30 +- 0.16    87.40  reproduced");
+    expects("92.5    92.50 +- 0.16    92.60  reproduced");
+    expects("+5.2     +5.20 +- 0.23   0.000   0.000  confirmed\n");
+    expects("-5.2     -5.20 +- 0.23   0.000   0.000  confirmed\n");
+    expects("contradicted\n");
+    expects("0.10 points (4 degrees of freedom)");
+    expects("3 seeds\nsee 0.30 points"); /* (2.776445 + 0.940965) * 0.1 * sqrt(2/3) = 0.3035 */
+    expects("  holds ");
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(
+        strstr(tsv, "\nours\tOur Model\t92.5\t92.5000\t0.1603\t0.1000\t3\t92.6000\treproduced\t0.41\t"));
+    ck_assert_ptr_nonnull(strstr(tsv, "\nours - none\t5.2\t5.2000\t4.9733\t5.4267\t4.00\t"));
+    ck_assert_ptr_nonnull(strstr(tsv, "\t200.0\tnan\t3\t3\t594.0\n")); /* 3 runs of 198 s */
+    free(tsv);
+}
+END_TEST
+
+START_TEST(test_one_seed_is_undecided)
+{
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("87.20 +- 0.65");
+    expects("undecided\n");
+    ck_assert_ptr_null(strstr(program_output, "confirmed"));
+    ck_assert_ptr_null(strstr(program_output, "contradicted"));
+    ck_assert_ptr_null(strstr(program_output, "reproduced"));
+}
+END_TEST
+
+START_TEST(test_same_run_twice)
+{
+    refuses("none1 none1", "ours1 ours2", "row none has seed 1 twice", "none1");
+    refuses("none1 none2", "ours2 ours2", "row ours has seed", "ours2");
+    refuses("none1 none2", "ours1 ours3", "row ours has seed 3", "row none has seed 2");
+    refuses("none1 none2", "ours1", "row ours has 1 runs", "row none has 2");
+}
+END_TEST
+
+START_TEST(test_rows_that_do_not_compare)
+{
+    write_run((Written){"data", "pooling\tlearned\n", 90, .sha = SHA_B});
+    refuses("none1", "data", "SHA-256", SHA_B);
+    write_run((Written){"kernels", "pooling\tlearned\n", 90, .kernels = "bf16"});
+    refuses("none1", "kernels", "kernel set is f32", "/kernels");
+    write_run((Written){"size", "pooling\tlearned\nchannels\t16\n", .accuracy = 90});
+    refuses("none1", "size", "--channels is 64", "/none1");
+    write_run((Written){"budget", "pooling\tlearned\nepochs\t40\n", .accuracy = 90});
+    refuses("none1", "budget", "--epochs is 400", "40 in the other");
+    write_run((Written){"rate", "pooling\tlearned\nlr\t0.7\n", .accuracy = 90});
+    refuses("none1", "rate", "--lr is 0.1", "0.7");
+    write_run((Written){"logits", "pooling\tlearned\nlogits-decay\t0\n", .accuracy = 90});
+    refuses("none1 none2", "ours1 logits", "seed 1 twice", "logits");
+    write_run((Written){"logits", "pooling\tlearned\nlogits-decay\t0\nseed\t2\n", .accuracy = 90});
+    refuses("none1 none2", "ours1 logits", "--logits-decay is 0.0003", "0 in the other");
+}
+END_TEST
+
+START_TEST(test_run_of_another_row)
+{
+    refuses("none1", "none1", "--pooling=none", "row ours is --pooling=learned");
+    write_run(
+        (Written){"pruned", "pooling\tlearned\nprune-from\tours1\nprune-threshold\t1\n", .accuracy = 90});
+    refuses("none1", "pruned", "is a pruned run", "row ours");
+}
+END_TEST
+
+/* What the other options of a row without effect are does not matter. */
+START_TEST(test_options_without_effect_compare)
+{
+    write_run((Written){"none1", "pooling\tnone\nlogits-decay\t0.5\nprune-epochs\t7\n", .accuracy = 87});
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+}
+END_TEST
+
+START_TEST(test_instruction_sets_are_marked)
+{
+    write_run((Written){"ours1", "pooling\tlearned\n", 90, .set = "avx512"});
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("f32 (avx2, and others: rows with ~)");
+    ck_assert_ptr_null(strstr(strchr(program_output, '~') + 1, "~ *"));
+    expects(" ~\n");
+}
+END_TEST
+
+/* Every option that the paper states or a choice fixes is told, none that is as it should be. */
+START_TEST(test_protocol_is_told_from_the_table_of_options)
+{
+    write_run((Written){
+        "none1", "pooling\tnone\nlogits-decay\t0.1\nimages-b\t5000\nweight-decay\t0.0005\naugment\tno\n",
+        .accuracy = 87});
+    write_run(
+        (Written){"ours1",
+                  "pooling\tlearned\nlogits-decay\t0.1\nlogits-beta1\t0.9\nlogits-lr\t0.01\nimages-b\t5000\n"
+                  "weight-decay\t0.0005\naugment\tno\n",
+                  .accuracy = 90});
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("  logits-decay     0.1 instead of 0.0003\n");
+    expects("  logits-beta1     0.9 instead of 0.5\n");
+    expects("  logits-lr        0.01 instead of 0.0001\n");
+    expects("  images-b         5000 instead of 10000\n");
+    expects("  weight-decay     0.0005 instead of 0 (the paper does not say)\n");
+    expects("  augment          no instead of yes (the paper does not say)\n");
+    int lines = 0;
+    for (const char *at = strstr(program_output, " instead of "); at; at = strstr(at + 1, " instead of "))
+        lines++;
+    ck_assert_int_eq(lines, 6);
+}
+END_TEST
+
+/* --row: what the run was asked to be. */
+START_TEST(test_runs_made_with_other_options)
+{
+    static const struct {
+        const char *all, *made, *word;
+    } asked[] = {
+        {"--all=--pooling=none", "", NULL},
+        {"--all=--pooling=none", "--images-epoch=10000", NULL},
+        {"--all=--pooling=none", "--lr=0.7", "made with --lr=0.1, not 0.7"},
+        {"--all=--epochs=5", "--pooling=none", "made with --epochs=400, not 5"},
+        {"--all=--pooling=none", "--logits-lr=0.5", "made with --logits-lr=0.0001, not 0.5"},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        char more[256];
+        snprintf(more, sizeof more, "%s --row=none:%s", asked[i].all, asked[i].made);
+        ck_assert_msg(table(more, "none1", "ours1") == (asked[i].word ? 1 : 0), "%s: %s", more,
+                      program_output);
+        if (asked[i].word)
+            program_expects_one_line("table: ", asked[i].word);
+    }
+}
+END_TEST
+
+/* A result that the log does not give, or that no run gives, is refused (result_check). */
+START_TEST(test_impossible_results)
+{
+    static const char *const results[] = {"accuracy\t500\n", "accuracy\t1e300\n", "accuracy\tnan\n",
+                                          "accuracy\t90.5\n", ""};
+    write_run((Written){"ours1", "pooling\tlearned\n", .accuracy = 90, .result = results[_i]});
+    refuses("none1", "ours1", "ours1/result.tsv", "it was edited");
+}
+END_TEST
+
+Suite *table_suite(void)
+{
+    Suite *suite = suite_create("table");
+    TCase *tcase = tcase_create("runs by hand");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, write_runs, NULL);
+    tcase_add_test(tcase, test_table_of_three_seeds);
+    tcase_add_test(tcase, test_one_seed_is_undecided);
+    tcase_add_test(tcase, test_same_run_twice);
+    tcase_add_test(tcase, test_rows_that_do_not_compare);
+    tcase_add_test(tcase, test_run_of_another_row);
+    tcase_add_test(tcase, test_options_without_effect_compare);
+    tcase_add_test(tcase, test_instruction_sets_are_marked);
+    tcase_add_test(tcase, test_protocol_is_told_from_the_table_of_options);
+    tcase_add_test(tcase, test_runs_made_with_other_options);
+    tcase_add_loop_test(tcase, test_impossible_results, 0, 5);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
