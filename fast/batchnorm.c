@@ -21,7 +21,8 @@ void SET(batchnorm_statistics)(float *mean, float *variance, const Word *x, Shap
     SET(channel_sums)(scratch, scratch + s.c, NULL, x, x, s, scratch);
     for (int c = 0; c < s.c; c++) {
         mean[c] = sum[c] / m;
-        variance[c] = fmax(squares[c] / m - sum[c] / m * (sum[c] / m), 0);
+        const double difference = squares[c] / m - sum[c] / m * (sum[c] / m);
+        variance[c] = difference < 0 ? 0 : difference; /* NaN stays NaN */
     }
 }
 

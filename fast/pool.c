@@ -33,7 +33,7 @@ static Maximum maximum_of(Square square, int factor, int row, int column, int si
             maximum_of(square, half, row + quadrant / 2 * half, column + quadrant % 2 * half, side);
         UNROLL_UNIT
         for (int i = 0; i < UNIT; i++) {
-            const VecMask better = other.value.channel[i] > best.value.channel[i];
+            const VecMask better = exceeds(other.value.channel[i], best.value.channel[i]);
             best.value.channel[i] = choose(better, other.value.channel[i], best.value.channel[i]);
             best.at.channel[i] = (better & other.at.channel[i]) | (~better & best.at.channel[i]);
         }

@@ -37,6 +37,12 @@ INLINE void store_marks(Mark *marks, UnitMask which)
         *(MarkVec *)(marks + i * VL) = __builtin_convertvector(which.channel[i], MarkVec);
 }
 
+/* Whether a takes the place of b as the maximum: it is larger, or NaN. */
+INLINE VecMask exceeds(Vec a, Vec b)
+{
+    return (a > b) | (a != a);
+}
+
 /* The largest number of a 2x2 square, the only one that training takes, by three comparisons in ref's order;
  * and which it is: the first one, in case of a tie. */
 INLINE Unit square_maximum(const Unit pixel[4], UnitMask *which)
@@ -47,7 +53,7 @@ INLINE Unit square_maximum(const Unit pixel[4], UnitMask *which)
         VecMask at = {0};
 #pragma GCC unroll 4
         for (int p = 1; p < 4; p++) {
-            const VecMask better = pixel[p].channel[i] > best.channel[i];
+            const VecMask better = exceeds(pixel[p].channel[i], best.channel[i]);
             best.channel[i] = choose(better, pixel[p].channel[i], best.channel[i]);
             at = (better & p) | (~better & at);
         }

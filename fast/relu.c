@@ -24,7 +24,7 @@ void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s)
         UnitMask passes;
         UNROLL_UNIT
         for (int i = 0; i < UNIT; i++)
-            passes.channel[i] = output.channel[i] > 0;
+            passes.channel[i] = ~(output.channel[i] <= 0);
         store_unit(dx + at, add_units(load_unit(dx + at), keep_units(passes, load_unit(dy + at))));
     }
 }

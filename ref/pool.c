@@ -2,9 +2,10 @@
  *
  *     max:        its maximum          average:  its mean          subsample:  its upper left pixel
  *
- * and factor 2^r is r steps. Reference; its fast twin is fast/pool.c. */
+ * and factor 2^r is r steps. A NaN is larger than every number. Reference; its fast twin is fast/pool.c. */
 #include "pool.h"
 #include <assert.h>
+#include <math.h>
 
 static void check_shape(int factor, Shape s)
 {
@@ -26,7 +27,7 @@ static size_t maximum_at(const double *x, size_t at, int factor, int width)
     for (int quadrant = 1; quadrant < 4; quadrant++) {
         size_t corner = at + (size_t)(quadrant / 2) * half * width + (size_t)(quadrant % 2) * half;
         size_t candidate = maximum_at(x, corner, half, width);
-        if (x[candidate] > x[best])
+        if (x[candidate] > x[best] || isnan(x[candidate]))
             best = candidate;
     }
     return best;

@@ -195,6 +195,7 @@ typedef struct {
     double *sum, *sum_zhat;     /* over batch and map, (K): of dsum, of dsum zhat */
     double *gauge, *gauge_zhat; /* the same over absolute values, |zhat| <= (|z| + |mean|) scale */
     double *z, *mean, *variance;
+    double *squares;          /* (K): of dsum^2 zhat^2, and of what dsum was summed from */
     double roundings, stores; /* that dsum has seen */
 } LevelSums;
 
@@ -203,19 +204,24 @@ static LevelSums level_sums(const LayerCase *c, int r)
     const Shape s = layer_case_out(c, r);
     const size_t count = shape_count(s), full = shape_count(layer_case_out(c, 0));
     LevelSums l = {zeros(count), zeros(count), zeros(s.c), zeros(s.c), zeros(s.c), zeros(s.c),
-                   NULL,         NULL,         NULL,       0,          0};
+                   NULL,         NULL,         NULL,       zeros(s.c), 0,          0};
+    double *dy2 = zeros(full), *finer = zeros(count);
     l.z = layer_case_stage(c, STAGE_ACTIVATION, r);
     l.mean = layer_case_stage(c, STAGE_MEAN, r);
     l.variance = layer_case_stage(c, STAGE_VARIANCE, r);
     l.roundings = c->spec.up == UPSAMPLE_NEAREST ? 4 * r : r == 0 ? 0 : 4 * (1 << 2 * r) + 4;
-    l.stores = c->spec.up == UPSAMPLE_NEAREST ? r : r == 0 ? 0 : 4 * (1 << 2 * r);
+    l.stores = c->spec.up == UPSAMPLE_NEAREST ? r : r == 0 ? 0 : 1;
     ref_upsample_backward(l.dsum, c->cotangent, c->spec.up, 1 << r, s);
     ref_upsample_backward(l.gauge_dsum, absolute(c->cotangent, full), c->spec.up, 1 << r, s);
+    for (size_t i = 0; i < full; i++)
+        dy2[i] = c->cotangent[i] * c->cotangent[i];
+    ref_upsample_backward(finer, dy2, c->spec.up, 1 << r, s);
     for (size_t i = 0; i < count; i++) {
         const int k = channel_of(i, s);
         const double scale = 1 / sqrt(l.variance[k] + c->spec.eps);
         l.sum[k] += l.dsum[i];
         l.sum_zhat[k] += l.dsum[i] * (l.z[i] - l.mean[k]) * scale;
+        l.squares[k] += (l.dsum[i] * l.dsum[i] + finer[i]) * pow((l.z[i] - l.mean[k]) * scale, 2);
         l.gauge[k] += l.gauge_dsum[i];
         l.gauge_zhat[k] += l.gauge_dsum[i] * (fabs(l.z[i]) + fabs(l.mean[k])) * scale;
     }
@@ -285,6 +291,28 @@ static void check_input_gradient(const LayerCase *c, const InputGradient *x, con
     CK_WITHIN(compare_rounded(got, sum, gauge, count), roundings(n), "dx");
 }
 
+/* Beside the worst case, what occurs. The errors of roundings are independent of each other and of mean 0,
+ * each at most u = 2^-8 (2^-24 in float) of its term and so of deviation u / sqrt(3) at most: those of a sum
+ * of terms t walk at random, and stay within six deviations,
+ *
+ *     |got - ref| <= 6 u sqrt(roundings / 3) sqrt(sum of t^2),
+ *
+ * where the worst case has the sum of |t|. Here t are the terms dsum zhat of dalpha; a few roundings of the
+ * result itself come on top. */
+static void check_typical(const LayerCase *c, const double *dlogits, const double *da,
+                          const double *deviation, const double *alpha)
+{
+    double mean = 0;
+    for (int r = 0; r < c->spec.levels; r++)
+        mean += alpha[r] * deviation[r];
+    for (int r = 0; r < c->spec.levels; r++) {
+        const double limit = 6 * alpha[r] * (deviation[r] + mean) + 8 * 0x1p-24 * (fabs(da[r]) + alpha[r]);
+        ck_assert_msg(fabs(dlogits[r] - da[r]) <= limit,
+                      "dlogits[%d] is %.9g, not %.9g: off by %g, but %g is typical", r, dlogits[r], da[r],
+                      fabs(dlogits[r] - da[r]), limit);
+    }
+}
+
 void layer_check_backward(const LayerCase *c, const double *dx, const double *dfilters, const double *dlogits)
 {
     const int channels = c->spec.channels_out;
@@ -294,6 +322,7 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     double *sum_filters = copy_of(c->dfilters, c->filters_count);
     double *gauge_filters = absolute(c->dfilters, c->filters_count);
     InputGradient x = {zeros(inputs), zeros(inputs), zeros(inputs), 0};
+    double deviation[MAX_LEVELS] = {0};
     double *da = copy_of(c->dlogits, c->logits_count);
     double *gauge_a = absolute(da, c->logits_count);
     c->engine->layer_alpha(c->layer, alpha);
@@ -319,6 +348,11 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
             gauge_filters[g + channels + k] += alpha[r] * l.gauge[k];
         }
         const double m = (double)out.n * out.h * out.w;
+        double squares = 0;
+        for (int k = 0; k < channels; k++)
+            squares += (gamma ? gamma[k] * gamma[k] : 1) * l.squares[k];
+        deviation[r] =
+            (stored(0, 1) * 0x1p-24 * sqrt(l.stores) + 0x1p-24 * sqrt(l.roundings + 4)) * sqrt(squares / 3);
         most = fmax(most, l.roundings + m * 0x1p-27 + run_roundings());
         stores = fmax(stores, l.stores);
         mean += alpha[r] * gauge_alpha[r];
@@ -337,4 +371,5 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);
     CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), stored(3 + most, stores), "dlogits");
+    check_typical(c, dlogits, da, deviation, alpha);
 }

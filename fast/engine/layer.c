@@ -163,7 +163,8 @@ static void statistics(Layer *layer, int r, Shape map, Pass pass)
     (sum, squares, NULL, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
         layer->mean[r][k] = sum[k] / m;
-        layer->variance[r][k] = fmax(squares[k] / m - layer->mean[r][k] * layer->mean[r][k], 0);
+        const double difference = squares[k] / m - layer->mean[r][k] * layer->mean[r][k];
+        layer->variance[r][k] = difference < 0 ? 0 : difference; /* NaN stays NaN */
     }
     if (pass == PASS_FILTERS)
         track(layer, r, m);

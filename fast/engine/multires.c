@@ -68,7 +68,7 @@ void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const 
                     const int k = unit * UNIT + i;
                     const Vec slope = broadcast(a[k]) * gradient.channel[i] +
                                       broadcast(b[k]) * activation.channel[i] + broadcast(c[k]);
-                    result.channel[i] = choose(activation.channel[i] > 0, slope, (Vec){0});
+                    result.channel[i] = choose(activation.channel[i] <= 0, (Vec){0}, slope);
                 }
                 store_unit(dconv + at, result);
             }

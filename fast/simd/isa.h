@@ -57,10 +57,10 @@ INLINE Vec choose(VecMask mask, Vec a, Vec b)
     return (Vec)((mask & (VecMask)a) | (~mask & (VecMask)b));
 }
 
-/* max(v, 0); NaN becomes 0, as in ref. */
+/* max(v, 0); NaN stays NaN, as in ref: the comparison that clears is one that NaN fails. */
 INLINE Vec positive(Vec v)
 {
-    return choose(v > 0, v, (Vec){0});
+    return choose(v <= 0, (Vec){0}, v);
 }
 
 INLINE void store_double(float *p, VecDouble v)
