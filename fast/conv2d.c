@@ -1,3 +1,4 @@
+// book: conv2d_direct_limits
 /* Convolution, forward and backward data. Twin of ref/conv2d.c; backward weights is in
  * fast/conv2d/backward_weights.c.
  *
@@ -18,6 +19,7 @@
  * the sum and one of the product where there is no fused multiply-add: |got - ref| <= (n + 2) 2^-24 gauge. In
  * bf16 that, and one rounding of 2^-8 when the result is stored (backward data at stride 2 stores a pixel up
  * to four times), from filters that were rounded to bfloat16. */
+// book: end
 #include "conv2d/products.h"
 #include "operations.h"
 #include <assert.h>

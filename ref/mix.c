@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <math.h>
 
-// book: mix_forward
+// book: softmax
 void ref_softmax_forward(double *alpha, const double *a, unsigned kept, int levels)
 {
     assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
@@ -37,7 +37,7 @@ void ref_softmax_backward(double *da, const double *dalpha, const double *alpha,
             da[r] += alpha[r] * (dalpha[r] - mean);
 }
 
-// book: mix_backward
+// book: mix
 void ref_mix_forward(double *y, const double *const x[], const double *alpha, unsigned kept, int levels,
                      size_t count)
 {

@@ -134,3 +134,39 @@ char *program_file(const char *format, ...)
     snprintf(path, sizeof path, "%s/%s", program_folder, name);
     return file_read(&bytes, &count, path, NULL) ? bytes : NULL;
 }
+
+/* A line of shell, its output in program_output; its exit status. */
+int program_shell(const char *format, ...)
+{
+    char line[4096], whole[4300];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    snprintf(whole, sizeof whole, "{ %s ; } > %s/output 2>&1", line, program_folder);
+    const int status = system(whole);
+    char *output = program_file("output");
+    snprintf(program_output, sizeof program_output, "%s", output ? output : "");
+    free(output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Writes folder/name in the test's folder. */
+void program_put(const char *name, const char *folder, const char *format, ...)
+{
+    char path[512];
+    va_list values;
+    snprintf(path, sizeof path, "%s/%s/%s", program_folder, folder, name);
+    FILE *out = fopen(path, "w");
+    ck_assert_ptr_nonnull(out);
+    va_start(values, format);
+    vfprintf(out, format, values);
+    va_end(values);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+const char *program_build(void)
+{
+    const char *build = getenv("NOPOOL_BUILD");
+    return build ? build : "build";
+}

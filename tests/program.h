@@ -29,4 +29,14 @@ void program_expects_one_line(const char *program, const char *word);
 /* A file of the test's folder, whole; the caller's to free. NULL if it is not there. */
 char *program_file(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A line of shell from the checkout's root, what it printed in program_output; its exit status. */
+int program_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes folder/name in the test's folder. */
+void program_put(const char *name, const char *folder, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Where the programs are. */
+const char *program_build(void);
+
 #endif

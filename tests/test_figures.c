@@ -2,69 +2,31 @@
  * of nothing. And what build/probe measures of a net whose gradient is known. */
 #include "program.h"
 #include "suites.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-
-/* A line of shell, its output in program_output; its exit status. */
-static int shell(const char *format, ...)
-{
-    char line[4096], whole[4300];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(line, sizeof line, format, values);
-    va_end(values);
-    snprintf(whole, sizeof whole, "{ %s ; } > %s/output 2>&1", line, program_folder);
-    const int status = system(whole);
-    char *output = program_file("output");
-    snprintf(program_output, sizeof program_output, "%s", output ? output : "");
-    free(output);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* Writes folder/name in the test's folder. */
-static void put(const char *name, const char *folder, const char *format, ...)
-{
-    char path[512];
-    va_list values;
-    snprintf(path, sizeof path, "%s/%s/%s", program_folder, folder, name);
-    FILE *out = fopen(path, "w");
-    ck_assert_ptr_nonnull(out);
-    va_start(values, format);
-    vfprintf(out, format, values);
-    va_end(values);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
-static const char *built(void)
-{
-    const char *build = getenv("NOPOOL_BUILD");
-    return build ? build : "build";
-}
 
 /* A run of two layers and two levels, the second layer's finest level removed. */
 static void write_run(const char *name, const char *alpha, int epochs, double accuracy)
 {
-    ck_assert_int_eq(shell("mkdir -p %s/%s", program_folder, name), 0);
-    put("result.tsv", name,
-        "accuracy\t%g\nepochs\t%d\ntotal_epochs\t%d\niterations\t%d\nmacs\t1000000\n"
-        "macs_layer_1_level_0\t1\nmacs_layer_1_level_1\t1\nmacs_layer_2_level_1\t1\n",
-        accuracy, epochs, epochs, 10 * epochs);
-    put("alpha.tsv", name, "%s", alpha);
-    put("config.tsv", name, "logits-lr\t0.01\n");
-    put("log.tsv", name,
-        "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\ttest_"
-        "accuracy\n"
-        "1\t0.1\t0\t2.5\t10\t0\t0\t10\t2\t30\n2\t0.1\t0\t1.5\t10\t0\t0\t10\t2\t40\n");
+    ck_assert_int_eq(program_shell("mkdir -p %s/%s", program_folder, name), 0);
+    program_put("result.tsv", name,
+                "accuracy\t%g\nepochs\t%d\ntotal_epochs\t%d\niterations\t%d\nmacs\t1000000\n"
+                "macs_layer_1_level_0\t1\nmacs_layer_1_level_1\t1\nmacs_layer_2_level_1\t1\n",
+                accuracy, epochs, epochs, 10 * epochs);
+    program_put("alpha.tsv", name, "%s", alpha);
+    program_put("config.tsv", name, "logits-lr\t0.01\n");
+    program_put("log.tsv", name,
+                "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\ttest_"
+                "accuracy\n"
+                "1\t0.1\t0\t2.5\t10\t0\t0\t10\t2\t30\n2\t0.1\t0\t1.5\t10\t0\t0\t10\t2\t40\n");
 }
 
 static char *numbers(const char *figure)
 {
-    ck_assert_msg(
-        shell("GROUP=best bash plots/%s.sh %s > %s/out.tsv", figure, program_folder, program_folder) == 0,
-        "%s", program_output);
+    ck_assert_msg(program_shell("GROUP=best bash plots/%s.sh %s > %s/out.tsv", figure, program_folder,
+                                program_folder) == 0,
+                  "%s", program_output);
     char *text = program_file("out.tsv");
     ck_assert_ptr_nonnull(text);
     return text;
@@ -108,7 +70,8 @@ START_TEST(test_curves_put_fine_tuning_behind_its_source)
 {
     write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
     write_run("d-quick-f32-2x4-ours-thr-0.1-seed1", ALPHA(0.75, 0.25), 2, 50);
-    put("result.tsv", "d-quick-f32-2x4-ours-thr-0.1-seed1", "accuracy\t50\nepochs\t2\ntotal_epochs\t7\n");
+    program_put("result.tsv", "d-quick-f32-2x4-ours-thr-0.1-seed1",
+                "accuracy\t50\nepochs\t2\ntotal_epochs\t7\n");
     char *text = numbers("curves");
     expect_line(text, "ours\t1\t1\t2.5\t30\n");
     expect_line(text, "ours-thr-0.1\t1\t6\t2.5\t30\n");
@@ -131,16 +94,17 @@ END_TEST
 
 START_TEST(test_forest_shows_what_the_audit_judged)
 {
-    put("claims.tsv", ".",
-        "id\tkind\tstatement\tpaper_value\tmargin\n"
-        "one\tdifference\tone is better\t2.5\t0.5\ncell\tvalue\ta cell\t92.5\t0.5\n");
-    put("audit.tsv", ".",
-        "id\tverdict\tgrade\tstate\testimate\tci95\n"
-        "one\tcontradicted\tB\tdecided\t-2.55\t-3.57 -1.53\ncell\tlower\tB\tdecided\t82\t81 83\n"
-        "none\tabsent\tB\tdecided\t0.1\t-1 1\n");
-    ck_assert_int_eq(shell("CLAIMS=%s/claims.tsv AUDIT=%s/audit.tsv bash plots/forest.sh > %s/out.tsv",
-                           program_folder, program_folder, program_folder),
-                     0);
+    program_put("claims.tsv", ".",
+                "id\tkind\tstatement\tpaper_value\tmargin\n"
+                "one\tdifference\tone is better\t2.5\t0.5\ncell\tvalue\ta cell\t92.5\t0.5\n");
+    program_put("audit.tsv", ".",
+                "id\tverdict\tgrade\tstate\testimate\tci95\n"
+                "one\tcontradicted\tB\tdecided\t-2.55\t-3.57 -1.53\ncell\tlower\tB\tdecided\t82\t81 83\n"
+                "none\tabsent\tB\tdecided\t0.1\t-1 1\n");
+    ck_assert_int_eq(
+        program_shell("CLAIMS=%s/claims.tsv AUDIT=%s/audit.tsv bash plots/forest.sh > %s/out.tsv",
+                      program_folder, program_folder, program_folder),
+        0);
     char *text = program_file("out.tsv");
     ck_assert_str_eq(strchr(text, '\n') + 1,
                      "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\n");
@@ -152,8 +116,9 @@ START_TEST(test_figures_are_whole_or_not_there)
 {
     write_run("runs/d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
     const char *draw = "PICTURE=%s/picture bash plots/draw.sh %s %s/figures quick %s/runs %s/none";
-    ck_assert_msg(shell(draw, built(), "fig3", program_folder, program_folder, program_folder) == 0, "%s",
-                  program_output);
+    ck_assert_msg(
+        program_shell(draw, program_build(), "fig3", program_folder, program_folder, program_folder) == 0,
+        "%s", program_output);
     char *svg = program_file("figures/fig3.svg"), *png = program_file("figures/fig3.png"),
          *tsv = program_file("figures/fig3.tsv");
     ck_assert(svg && png && tsv);
@@ -162,7 +127,8 @@ START_TEST(test_figures_are_whole_or_not_there)
     free(svg);
     free(png);
     free(tsv);
-    ck_assert_int_ne(shell(draw, built(), "fig2", program_folder, program_folder, program_folder), 0);
+    ck_assert_int_ne(
+        program_shell(draw, program_build(), "fig2", program_folder, program_folder, program_folder), 0);
     ck_assert_ptr_nonnull(strstr(program_output, "needs finished runs"));
     ck_assert_ptr_null(program_file("figures/fig2.svg"));
 }
@@ -171,13 +137,14 @@ END_TEST
 /* Pixels scaled by a whole number; a line that is none ends it, and no file is left. */
 START_TEST(test_picture_draws_pixels_and_refuses_others)
 {
-    put("good.tsv", ".", "0\t0\t255\t0\t0\n2\t1\t0\t0\t255\n");
+    program_put("good.tsv", ".", "0\t0\t255\t0\t0\n2\t1\t0\t0\t255\n");
     ck_assert_int_eq(program_run("picture pixels %s/good.tsv %s/good.png 3", program_folder, program_folder),
                      0);
     ck_assert_int_eq(
-        shell("od -An -tu1 -j16 -N8 %s/good.png | tr -s ' ' | grep -q '^ 0 0 0 9 0 0 0 6'", program_folder),
+        program_shell("od -An -tu1 -j16 -N8 %s/good.png | tr -s ' ' | grep -q '^ 0 0 0 9 0 0 0 6'",
+                      program_folder),
         0);
-    put("bad.tsv", ".", "0\t0\t256\t0\t0\n");
+    program_put("bad.tsv", ".", "0\t0\t256\t0\t0\n");
     ck_assert_int_ne(program_run("picture pixels %s/bad.tsv %s/bad.png 3", program_folder, program_folder),
                      0);
     program_expects_one_line("picture", "no pixel");

@@ -1,3 +1,4 @@
+// book: tiles_limits
 /* Convolution by tile products (fast/conv2d/tiles.h), forward and backward data at stride 1: the core of
  * fast/conv2d.c in bf16 on AMX.
  *
@@ -22,6 +23,7 @@
  * product is rounded at most n - 1 times on its way, and once more with the bias or with what is in dx:
  * |got - ref| <= (n + 2) 2^-24 gauge, and one rounding of 2^-8 when the result is stored. Denormals are
  * flushed to 0. */
+// book: end
 #include "../operations.h"
 
 #ifdef TILE_PRODUCTS

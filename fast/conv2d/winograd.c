@@ -1,3 +1,4 @@
+// book: winograd_limits
 /* Convolution with 3x3 filters at stride 1, forward and backward data, by Winograd's F(4x4, 3x3). Twin of
  * ref/conv2d.c beside the direct fast/conv2d.c; backward weights is fast/conv2d/winograd_backward_weights.c.
  *
@@ -38,6 +39,7 @@
  *
  * about 50 times the gauge of the direct sum, and in bf16, whose filters are float here, one rounding of 2^-8
  * when the result is stored. a, b and all that the transforms multiply with are exact. */
+// book: end
 #include "products.h"
 #include "winograd_tiles.h"
 #include <assert.h>

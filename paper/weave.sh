@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# weave.sh BUILD OUT RECORDS CHAPTER...: the book as one page. Called by `make paper`, after the audit and the figures.
+set -euo pipefail
+build=$1 out=$2 records=$3
+shift 3
+book=$build/book
+mkdir -p "$book"
+
+# first FILE...: the first of them that is there.
+first() {
+    local file
+    for file in "$@"; do [ -s "$file" ] && { echo "$file"; return; }; done
+    echo "paper: none of $* is there" >&2
+    return 1
+}
+
+# The worst error of every test, array and kernel set, from this build's tests or from the record of one.
+errors=$(first "$build/errors.tsv" "$records/errors/epyc-2-cores-avx512.tsv")
+bench=$(first "$build/bench.tsv" "$records/bench/epyc-2-cores-avx512.tsv")
+awk -F'\t' -v OFS='\t' '
+    BEGIN { print "kernels", "GFLOP/s", "of the peak", "of oneDNN" }
+    $1 == "conv2d_forward" && $3 == "192x64->64,32x32" && $4 == 2 { print $2, $5, $7, $8 }' "$bench" >"$book/ladder.tsv"
+awk -F'\t' -v OFS='\t' '
+    BEGIN { print "step", "kernels", "net", "images a second" }
+    ($1 == "weight_step" || $1 == "alpha_step") && $3 ~ /10x64,batch 192/ && $4 == 2 { print $1, $2, $3, $5 }' "$bench" >"$book/steps.tsv"
+
+export BUILD=$build BOOK_ERRORS=$errors BOOK_BENCH=$bench BOOK_AUDIT=$build/audit.tsv BOOK_FIGURES=$build/figures
+export BOOK_FILES="ladder=$book/ladder.tsv steps=$book/steps.tsv table1=$records/table1-day-bf16-cifar10-jpeg75/table1.tsv"
+commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
+data=$(awk -F'\t' '$1 == "# data" {name = $2} $1 == "# data_sha256" {print name ", SHA-256 " $2}' "$records/table1-day-bf16-cifar10-jpeg75/table1.tsv")
+
+# The graph of claims: what rests on what, with its verdict.
+bash paper/map.sh "$BOOK_AUDIT" | dot -Tsvg | sed -n '/<svg/,$p' >"$book/map.svg"
+{ for chapter in "$@"; do cat "$chapter"; echo; done; } >"$book/book.md"
+pandoc -f markdown -t html5 --standalone --self-contained --mathml --toc --toc-depth=2 --fail-if-warnings \
+    --template=paper/book.html --css=paper/book.css --lua-filter=paper/weave.lua \
+    -M title="Without pooling or fixed filter sizes: the paper, run" -M subtitle="Every equation, experiment and claim of one paper, with its code, its tests and its verdict" \
+    -V commit="$commit" -V evidence="$data" -o "$book/paper.html" "$book/book.md"
+mv "$book/paper.html" "$out"
+echo "Book: $out ($(du -k "$out" | cut -f1) KiB)"
