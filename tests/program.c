@@ -16,10 +16,14 @@ enum { MOST_ARGUMENTS = 64, IMAGE = 3072 };
 
 char program_folder[64];
 char program_output[65536];
+const char *program_stdout;
 
 void program_setup(void)
 {
-    snprintf(program_folder, sizeof program_folder, "/tmp/nopool-test-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    const int length =
+        snprintf(program_folder, sizeof program_folder, "%s/nopool-test-XXXXXX", base ? base : "/tmp");
+    ck_assert_msg(length < (int)sizeof program_folder, "TMPDIR is too long");
     ck_assert_ptr_nonnull(mkdtemp(program_folder));
 }
 
@@ -80,7 +84,7 @@ static pid_t start(char *line)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         const int out = open(output, O_CREAT | O_TRUNC | O_WRONLY, 0666);
-        dup2(out, STDOUT_FILENO);
+        dup2(program_stdout ? open(program_stdout, O_WRONLY) : out, STDOUT_FILENO);
         dup2(out, STDERR_FILENO);
         execv(path, arguments);
         _exit(127);

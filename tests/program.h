@@ -19,6 +19,9 @@ void program_write_data(void);
 extern char program_output[65536];
 int program_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Where standard output goes instead, if not NULL; the other stream stays. */
+extern const char *program_stdout;
+
 /* The same, not waited for. */
 pid_t program_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -15,7 +15,9 @@ static char folder[64], file[96], hash_file[96];
 
 static void setup(void)
 {
-    strcpy(folder, "/tmp/nopool-checkpoint-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    ck_assert_int_lt(snprintf(folder, sizeof folder, "%s/nopool-checkpoint-XXXXXX", base ? base : "/tmp"),
+                     (int)sizeof folder);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(file, sizeof file, "%s/checkpoint.h5", folder);
     snprintf(hash_file, sizeof hash_file, "%s/checkpoint.sha256", folder);

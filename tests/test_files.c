@@ -14,7 +14,9 @@ static char folder[64];
 
 static void setup(void)
 {
-    strcpy(folder, "/tmp/nopool-files-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    ck_assert_int_lt(snprintf(folder, sizeof folder, "%s/nopool-files-XXXXXX", base ? base : "/tmp"),
+                     (int)sizeof folder);
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 

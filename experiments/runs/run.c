@@ -80,7 +80,9 @@ bool run_save(Run *run, Error *error)
         run->fresh = false;
         return state_write(&state, run->net, run->folder, error) && write_texts(run, error);
     }
-    return write_texts(run, error) && state_write(&state, run->net, run->folder, error);
+    /* Within an epoch the texts are those of its start, or ahead of them: then they are cut back again. */
+    return (run->iteration > 0 || write_texts(run, error)) &&
+           state_write(&state, run->net, run->folder, error);
 }
 
 bool run_load(TrainedNetwork *trained, const char *folder, int batch, Error *error)

@@ -1,0 +1,526 @@
+/* The folder of a run is one state: whatever is edited, cut, removed or impossible in it is refused by name;
+ * one process has it at a time; and a run that is stopped, or killed, at any moment goes on to the same bits.
+ */
+#include "../experiments/base/files.h"
+#include "../experiments/base/lock.h"
+#include "../experiments/network/possible.h"
+#include "../experiments/runs/result.h"
+#include "program.h"
+#include "suites.h"
+#include <fcntl.h>
+#include <hdf5.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SMALL                                                                               \
+    "--data=%s/data --layers=2 --channels=2 --images-a=100 --images-b=50 --images-test=20 " \
+    "--images-epoch=20 --batch=20 --epochs=2 --common --levels=2"
+
+static int train(const char *more)
+{
+    return program_run("train --run=%s/run " SMALL " %s", program_folder, program_folder, more);
+}
+
+static int evaluate(void)
+{
+    return program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder);
+}
+
+static int prune(void)
+{
+    return program_run("train --run=%s/pruned --prune-from=run --prune-threshold=1", program_folder);
+}
+
+/* A finished run, trained once, of which each test has a copy. */
+static char finished[sizeof program_folder];
+
+static void make_finished(void)
+{
+    program_setup();
+    program_write_data();
+    ck_assert_msg(train("") == 0, "%s", program_output);
+    strcpy(finished, program_folder);
+}
+
+static void remove_finished(void)
+{
+    strcpy(program_folder, finished);
+    program_teardown();
+}
+
+static void copy_finished(void)
+{
+    char command[256];
+    program_setup();
+    snprintf(command, sizeof command, "cp -r %s/data %s/run %s", finished, finished, program_folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[4][256];
+    static int next;
+    char *p = path[next++ % 4];
+    snprintf(p, sizeof path[0], "%s/run/%s", program_folder, name);
+    return p;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    Error error;
+    ck_assert_msg(file_write(path_of(name), text, strlen(text), &error), "%s", error.text);
+}
+
+/* Replaces the first `from` in a file of the run by `to`. */
+static void edit(const char *name, const char *from, const char *to)
+{
+    char *text = program_file("run/%s", name), edited[8192];
+    const char *at = text ? strstr(text, from) : NULL;
+    ck_assert_msg(at != NULL, "no %s in %s", from, name);
+    snprintf(edited, sizeof edited, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    free(text);
+    write_file(name, edited);
+}
+
+/* What is done to a finished run, and what the refusal must say. */
+static const struct {
+    const char *name, *from, *to, *word;
+    bool evaluates; /* the network is still what it was */
+} edits[] = {
+    {"log.tsv", "\n2\t", "\n2\t0", "log.tsv is not the text", true},
+    {"alpha.tsv", "\n2\t1\t0", "\n2\t1\t1", "alpha.tsv is not the text", true},
+    {"config.tsv", "\nlr\t0.1\n", "\nlr\t0.2\n", "config.tsv is not the text", false},
+    {"config.tsv", "\nlr\t0.1\n", "\n", "config.tsv is not the text", false},
+    {"result.tsv", "accuracy\t", "accuracy\t9", "of accuracy", true},
+    {"result.tsv", "macs\t", "macs\t9", "of macs", true},
+    {"result.tsv", "total_epochs\t2", "total_epochs\t3", "3 of total_epochs", true},
+};
+enum { EDITS = sizeof edits / sizeof *edits };
+
+START_TEST(test_folder_refuses_an_edited_text)
+{
+    edit(edits[_i].name, edits[_i].from, edits[_i].to);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", edits[_i].word);
+    ck_assert_int_eq(prune(), 1);
+    program_expects_one_line("train: ", edits[_i].word);
+    ck_assert_int_eq(evaluate(), edits[_i].evaluates ? 0 : 1);
+}
+END_TEST
+
+/* The last line of the log becomes the result of whoever takes the result away. */
+START_TEST(test_folder_does_not_make_a_result_from_an_edited_log)
+{
+    char *right = program_file("run/result.tsv");
+    ck_assert_int_eq(remove(path_of("result.tsv")), 0);
+    char *log = program_file("run/log.tsv"), *last = strstr(log, "\n2\t");
+    ck_assert_int_eq(train(""), 0); /* what was taken away is written again */
+    char *again = program_file("run/result.tsv");
+    ck_assert_str_eq(right, again);
+    ck_assert_int_eq(remove(path_of("result.tsv")), 0);
+    last[1] = 0; /* cut */
+    write_file("log.tsv", log);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "log.tsv is not the text");
+    ck_assert_ptr_null(program_file("run/result.tsv"));
+    free(right);
+    free(again);
+    free(log);
+}
+END_TEST
+
+static const struct {
+    const char *removed, *word;
+} removals[] = {
+    {"config.tsv", "no config.tsv"},
+    {"checkpoint.h5", "no checkpoint.h5"},
+    {"log.tsv", "log.tsv is missing, though 2 epochs are done"},
+    {"alpha.tsv", "alpha.tsv is missing, though 2 epochs are done"},
+    {"timing.tsv", "timing.tsv is missing, though 2 epochs are done"},
+};
+enum { REMOVALS = sizeof removals / sizeof *removals };
+
+START_TEST(test_folder_names_what_was_removed)
+{
+    ck_assert_int_eq(remove(path_of("result.tsv")), 0);
+    ck_assert_int_eq(remove(path_of(removals[_i].removed)), 0);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", removals[_i].word);
+    char *now = program_file("run/%s", removals[_i].removed);
+    ck_assert_ptr_null(now);
+}
+END_TEST
+
+START_TEST(test_folder_says_that_its_config_is_empty)
+{
+    write_file("config.tsv", "");
+    ck_assert_int_eq(evaluate(), 1);
+    program_expects_one_line("evaluate: ", "config.tsv is empty");
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "config.tsv is not the text");
+}
+END_TEST
+
+/* A pipe that nobody writes to: whoever opens it plainly waits for ever. */
+static const char *const piped[] = {"config.tsv",     "log.tsv",       "alpha.tsv",         "timing.tsv",
+                                    "result.tsv",     "checkpoint.h5", "checkpoint.sha256", "lock",
+                                    "provenance.tsv", "log.tsv.tmp"};
+enum { PIPED = sizeof piped / sizeof *piped };
+
+START_TEST(test_folder_does_not_wait_for_a_pipe)
+{
+    remove(path_of("result.tsv"));
+    remove(path_of(piped[_i]));
+    ck_assert_int_eq(mkfifo(path_of(piped[_i]), 0666), 0);
+    const bool temporary = strstr(piped[_i], ".tmp") != NULL; /* these are written anew */
+    ck_assert_int_eq(train(""), temporary ? 0 : 1);
+    if (!temporary)
+        program_expects_one_line("train: ", piped[_i]);
+    evaluate();
+}
+END_TEST
+
+START_TEST(test_folder_has_one_owner)
+{
+    Error error;
+    int lock, second;
+    char owner[64], folder[128];
+    snprintf(folder, sizeof folder, "%s/run", program_folder);
+    ck_assert_int_eq(remove(path_of("result.tsv")), 0);
+    ck_assert_msg(folder_lock(&lock, folder, &error), "%s", error.text);
+    snprintf(owner, sizeof owner, "process %ld on ", (long)getpid());
+    ck_assert(!folder_lock(&second, folder, &error));
+    ck_assert_msg(strstr(error.text, owner) != NULL, "%s", error.text);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", owner);
+    ck_assert_ptr_null(program_file("run/result.tsv"));
+    folder_unlock(lock);
+    ck_assert_msg(train("") == 0, "%s", program_output);
+}
+END_TEST
+
+/* The same bytes under another path are the same data. */
+START_TEST(test_folder_knows_its_data_by_their_hash)
+{
+    char command[256];
+    snprintf(command, sizeof command, "cp -r %s/data %s/copy", program_folder, program_folder);
+    ck_assert_int_eq(system(command), 0);
+    char *before = program_file("run/config.tsv");
+    ck_assert_msg(program_run("train --run=%s/run " SMALL " --data=%s/copy/", program_folder, program_folder,
+                              program_folder) == 0,
+                  "%s", program_output);
+    char *after = program_file("run/config.tsv");
+    ck_assert_str_eq(before, after);
+    free(before);
+    free(after);
+}
+END_TEST
+
+START_TEST(test_folder_says_which_instruction_set_it_was_made_with)
+{
+    edit("config.tsv", "#instruction-set\t", "#instruction-set\tquantum-");
+    remove(path_of("checkpoint.h5"));
+    remove(path_of("log.tsv"));
+    remove(path_of("alpha.tsv"));
+    remove(path_of("timing.tsv"));
+    remove(path_of("result.tsv")); /* as if it had been killed before its first checkpoint */
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "the instruction set quantum-");
+}
+END_TEST
+
+/* A checkpoint whose hash is right. */
+static void sign_checkpoint(void)
+{
+    char *bytes, hash[65];
+    size_t count;
+    ck_assert(file_read(&bytes, &count, path_of("checkpoint.h5"), NULL));
+    sha256_hex(hash, bytes, count);
+    free(bytes);
+    write_file("checkpoint.sha256", hash);
+}
+
+static void change_number(const char *name, int at, double value)
+{
+    double numbers[4096];
+    hid_t file = H5Fopen(path_of("checkpoint.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t data = H5Dopen2(file, name, H5P_DEFAULT);
+    ck_assert_msg(data >= 0, "no %s", name);
+    ck_assert(H5Dread(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
+    numbers[at] = value;
+    ck_assert(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
+    H5Dclose(data);
+    H5Fclose(file);
+    sign_checkpoint();
+}
+
+/* One layer has 2 * 3 * 9 filters, 2 biases; the tracked statistics are 2 means, 2 variances and a weight a
+ * level. */
+static const struct {
+    const char *name;
+    int at;
+    double value;
+    const char *word;
+} impossible[] = {
+    {"epoch", 0, -1, "epoch is -1"},
+    {"epoch", 0, NAN, "epoch is"},
+    {"epoch", 0, 0.5, "epoch is 0.5"},
+    {"epoch", 0, 7, "7 epochs of 2"},
+    {"iteration", 0, -3, "iteration is -3"},
+    {"iteration", 0, 1, "iteration is 1"}, /* the last epoch is done */
+    {"iteration", 0, 1e300, "iteration is 1e+300"},
+    {"tally_a", 0, NAN, "tally_a is"},
+    {"tally_b", 5, 2, "tally_b is 2"},
+    {"seconds", 0, -1, "seconds is -1"},
+    {"kept", 0, 0, "checkpoint.h5"},
+    {"kept", 1, 512, "kept is 512"},
+    {"kept", 1, -1, "kept is -1"},
+    {"kept", 0, 1.5, "kept is 1.5"},
+    {"kept", 0, 4, "checkpoint.h5"},
+    {"mean", 0, NAN, "checkpoint.h5"},
+    {"deviation", 2, 0, "deviation is 0"},
+    {"filters", 3, NAN, "the filters of layer 1 hold nan"},
+    {"filters", 56, INFINITY, "the filters of layer 2 hold inf"},
+    {"velocity", 0, 1e300, "the velocities of layer 1 hold inf"}, /* in float */
+    {"logits", 2, NAN, "the logits of layer 2 hold nan"},
+    {"moment1", 0, -INFINITY, "the first moments of layer 1 hold -inf"},
+    {"moment2", 3, -1, "the second moments of layer 2 hold -1"},
+    {"statistics", 0, NAN, "the statistics of layer 1 hold nan"},
+    {"statistics", 2, -1, "the statistics of layer 1 hold -1"},
+    {"statistics", 9, 2, "the statistics of layer 1 hold 2"},
+    {"statistics", 14, -1, NULL}, /* a mean of layer 2 may be negative */
+};
+enum { IMPOSSIBLE = sizeof impossible / sizeof *impossible };
+
+START_TEST(test_folder_refuses_an_impossible_checkpoint)
+{
+    change_number(impossible[_i].name, impossible[_i].at, impossible[_i].value);
+    if (!impossible[_i].word) {
+        ck_assert_msg(evaluate() == 0, "%s", program_output);
+        return;
+    }
+    const bool also_evaluates = strcmp(impossible[_i].name, "kept") == 0 && impossible[_i].value == 1;
+    ck_assert_int_eq(evaluate(), also_evaluates ? 0 : 1);
+    program_expects_one_line("evaluate: ", impossible[_i].word);
+    ck_assert_int_eq(prune(), 1);
+    program_expects_one_line("train: ", impossible[_i].word);
+    ck_assert_ptr_null(program_file("pruned/config.tsv"));
+    ck_assert_int_eq(remove(path_of("result.tsv")), 0);
+    ck_assert_int_eq(train(""), 1);
+    program_expects_one_line("train: ", "checkpoint.h5");
+    ck_assert_ptr_null(program_file("run/result.tsv"));
+}
+END_TEST
+
+/* HDF5 locks a file that it has open for writing. */
+START_TEST(test_folder_says_that_its_checkpoint_is_held_open)
+{
+    hid_t file = H5Fopen(path_of("checkpoint.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert(file >= 0);
+    FILE *bytes = fopen(path_of("checkpoint.h5"), "r+b");
+    fseek(bytes, 100, SEEK_SET);
+    const int byte = fgetc(bytes);
+    fseek(bytes, 100, SEEK_SET);
+    fputc(byte ^ 1, bytes);
+    fclose(bytes);
+    ck_assert_int_eq(evaluate(), 1);
+    program_expects_one_line("evaluate: ", "held open for writing");
+    H5Fclose(file);
+    ck_assert_int_eq(evaluate(), 1);
+    program_expects_one_line("evaluate: ", "does not have the SHA-256");
+}
+END_TEST
+
+/* A rate at which everything overflows within a few steps. The second epoch is the bad one. */
+START_TEST(test_folder_keeps_the_last_good_checkpoint_of_a_run_that_ends_on_nan)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s/run", program_folder);
+    ck_assert_int_eq(system(command), 0);
+    const char *wild = "--pooling=none --epochs=40 --lr=1000 --lr-min=1000 --momentum=1 --weight-decay=1000";
+    ck_assert_int_eq(train(wild), 1);
+    ck_assert_ptr_nonnull(strstr(program_output, "train: the "));
+    ck_assert_ptr_nonnull(strstr(program_output, " of layer "));
+    ck_assert_ptr_nonnull(strstr(program_output, " in epoch "));
+    ck_assert_ptr_nonnull(strstr(program_output, ", iteration "));
+    ck_assert_ptr_null(program_file("run/result.tsv"));
+    ck_assert_msg(evaluate() == 0, "%s", program_output); /* the last checkpoint is a good one */
+    ck_assert_int_eq(train(wild), 1);                     /* and goes on to the same end */
+    ck_assert_ptr_nonnull(strstr(program_output, " in epoch "));
+}
+END_TEST
+
+/* Deterministic however the run went: the last checkpoint too. */
+static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "result.tsv", "checkpoint.h5"};
+
+static void expect_same(const char *a, const char *b)
+{
+    for (int i = 0; i < 5; i++) {
+        char left[256], right[256], *bytes[2];
+        size_t count[2];
+        snprintf(left, sizeof left, "%s/%s/%s", program_folder, a, same[i]);
+        snprintf(right, sizeof right, "%s/%s/%s", program_folder, b, same[i]);
+        ck_assert_msg(file_read(&bytes[0], &count[0], left, NULL) &&
+                          file_read(&bytes[1], &count[1], right, NULL),
+                      "%s is missing", same[i]);
+        ck_assert_msg(count[0] == count[1] && memcmp(bytes[0], bytes[1], count[0]) == 0, "%s differs",
+                      same[i]);
+        free(bytes[0]);
+        free(bytes[1]);
+    }
+}
+
+/* 30 iterations an epoch. */
+#define LONG                                                                                          \
+    "--data=%s/data --layers=3 --channels=4 --levels=3 --images-a=60 --images-b=50 --images-test=50 " \
+    "--images-epoch=50 --batch=2 --epochs=2 --save-minutes=%s --order=logits-first --threads=1"
+
+static void sleep_milliseconds(long milliseconds)
+{
+    const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* Waits until the run has printed a line of progress, so that it is within an epoch; false if it ends before.
+ */
+static bool wait_for_progress(pid_t child, int *status)
+{
+    for (int i = 0; i < 4000; i++) {
+        char *output = program_file("output");
+        const char *first = output ? strstr(output, "/30  loss") : NULL;
+        const bool running = first && strstr(first + 1, "/30  loss");
+        free(output);
+        if (running)
+            return true;
+        if (waitpid(child, status, WNOHANG) == child)
+            return false;
+        sleep_milliseconds(2);
+    }
+    return true;
+}
+
+static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
+
+/* Each part of the run is stopped once it is within an epoch; a kill finds a checkpoint of every iteration.
+ */
+START_TEST(test_folder_goes_on_from_within_an_epoch)
+{
+    const int number = signals[_i];
+    const bool kills = number == SIGKILL;
+    int status, stops = 0, within = 0;
+    ck_assert_int_eq(program_run("train --run=%s/whole " LONG, program_folder, program_folder, "3"), 0);
+    for (;;) {
+        char output[128];
+        snprintf(output, sizeof output, "%s/output", program_folder);
+        remove(output); /* of the part before */
+        const pid_t child =
+            program_start("train --run=%s/stopped " LONG, program_folder, program_folder, kills ? "0" : "3");
+        if (!wait_for_progress(child, &status) || kill(child, number) != 0)
+            break;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            break;
+        stops++;
+        ck_assert_int_lt(stops, 200);
+        if (kills) {
+            ck_assert(WIFSIGNALED(status));
+            within++;
+            continue;
+        }
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + number, "status %d", status);
+        char *printed = program_file("output"), *sentence = strstr(printed, "train: SIG");
+        ck_assert_msg(sentence && strstr(sentence, "the same command goes on from there\n"), "%s", printed);
+        within += strstr(sentence, " and 0 of 30") == NULL;
+        free(printed);
+    }
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+    ck_assert_int_gt(stops, 0);
+    ck_assert_int_gt(within, 0);
+    expect_same("whole", "stopped");
+}
+END_TEST
+
+/* What stands in a result.tsv that a table reads. */
+static const char header[] = "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\t"
+                             "test_loss\ttest_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\t"
+                             "logits_decay\n";
+static const char good_log[] = "1\t0.1\t0.01\t2.3\t10\t2.3\t11\t20\t2.2\t15.5\t1\t0\t1\t0\n"
+                               "2\t0.1\t0.01\t2.25\t10\t2.3\t11\t20\t2.125\t12.5\t1\t0\t1\t0\n";
+static const char good_result[] =
+    "accuracy\t12.500000\ntest_images\t20\ntest_loss\t2.125\ntrain_loss\t2.25\n"
+    "best_on_test\t15.500000\nbest_on_test_epoch\t1\nepochs\t2\ntotal_epochs\t2\n"
+    "iterations\t10\nweights\t90\nparameters\t92\nmacs\t1000\n";
+
+static const struct {
+    const char *from, *to, *word; /* in the result, or in the log */
+    bool in_log;
+} wrong[] = {
+    {"accuracy\t12.5", "accuracy\t500", "500", false},
+    {"accuracy\t12.5", "accuracy\t-1", "-1", false},
+    {"accuracy\t12.500000", "accuracy\tnan", "nan", false},
+    {"accuracy\t12.5", "accuracy\t13.5", "13.5", false},
+    {"best_on_test\t15.5", "best_on_test\t12.5", "best_on_test", false},
+    {"epoch\t1\n", "epoch\t2\n", "best_on_test_epoch", false},
+    {"test_loss\t2.125", "test_loss\t1", "test_loss", false},
+    {"macs\t1000", "macs\t1e300", "macs", false},
+    {"macs\t1000", "cost\t1000", "macs", false},
+    {"total_epochs\t2", "total_epochs\t-2", "total_epochs", false},
+    {"\t12.5\t1\t0", "\t500\t1\t0", "log.tsv", true},
+    {"\n2\t", "\n3\t", "log.tsv", true},
+    {"2.125", "inf", "log.tsv", true},
+};
+enum { WRONG = sizeof wrong / sizeof *wrong };
+
+static void replace(char *text, size_t size, const char *from, const char *to)
+{
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", text);
+    const char *at = strstr(copy, from);
+    ck_assert_ptr_nonnull(at);
+    snprintf(text, size, "%.*s%s%s", (int)(at - copy), copy, to, at + strlen(from));
+}
+
+START_TEST(test_result_check_refuses_what_no_run_gives)
+{
+    char log[4096], result[4096];
+    Error error;
+    snprintf(log, sizeof log, "%s%s", header, good_log);
+    snprintf(result, sizeof result, "%s", good_result);
+    ck_assert_msg(result_check(result, log, "run", &error), "%s", error.text);
+    replace(wrong[_i].in_log ? log : result, sizeof log, wrong[_i].from, wrong[_i].to);
+    ck_assert(!result_check(result, log, "run", &error));
+    ck_assert_msg(strstr(error.text, wrong[_i].word) != NULL, "%s", error.text);
+}
+END_TEST
+
+Suite *folder_suite(void)
+{
+    Suite *suite = suite_create("folder");
+    TCase *tcase = tcase_create("one state");
+    tcase_add_unchecked_fixture(tcase, make_finished, remove_finished);
+    tcase_add_checked_fixture(tcase, copy_finished, program_teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, test_folder_refuses_an_edited_text, 0, EDITS);
+    tcase_add_test(tcase, test_folder_does_not_make_a_result_from_an_edited_log);
+    tcase_add_loop_test(tcase, test_folder_names_what_was_removed, 0, REMOVALS);
+    tcase_add_test(tcase, test_folder_says_that_its_config_is_empty);
+    tcase_add_loop_test(tcase, test_folder_does_not_wait_for_a_pipe, 0, PIPED);
+    tcase_add_test(tcase, test_folder_has_one_owner);
+    tcase_add_test(tcase, test_folder_knows_its_data_by_their_hash);
+    tcase_add_test(tcase, test_folder_says_which_instruction_set_it_was_made_with);
+    tcase_add_loop_test(tcase, test_folder_refuses_an_impossible_checkpoint, 0, IMPOSSIBLE);
+    tcase_add_test(tcase, test_folder_says_that_its_checkpoint_is_held_open);
+    tcase_add_test(tcase, test_folder_keeps_the_last_good_checkpoint_of_a_run_that_ends_on_nan);
+    tcase_add_loop_test(tcase, test_folder_goes_on_from_within_an_epoch, 0, 3);
+    tcase_add_loop_test(tcase, test_result_check_refuses_what_no_run_gives, 0, WRONG);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
