@@ -1,4 +1,5 @@
 /* Options, the plan they resolve to, and pruning masks. */
+#include "../experiments/protocol/effect.h"
 #include "../experiments/protocol/plan.h"
 #include "../experiments/training/prune.h"
 #include "suites.h"
@@ -221,6 +222,86 @@ START_TEST(test_prune_keeps_what_reaches_the_threshold)
 }
 END_TEST
 
+/* Each option that needs others: without effect with these pooling modes, and what the sentence says of it.
+ * Every other option has an effect in every run. */
+static const struct {
+    const char *name;
+    bool none, predefined, uniform, learned, fine_tuned, scratch;
+} effects[] = {
+    {"levels", 0, 0, 1, 1, 1, 1},       {"first-level", 0, 0, 1, 1, 1, 1},
+    {"stages", 0, 1, 0, 0, 0, 0},       {"down", 0, 1, 1, 1, 1, 1},
+    {"up", 0, 1, 1, 1, 1, 1},           {"norm", 0, 1, 1, 1, 1, 1},
+    {"fixed-data", 1, 1, 1, 0, 0, 0},   {"logits-lr", 0, 0, 0, 1, 0, 0},
+    {"logits-beta1", 0, 0, 0, 1, 0, 0}, {"logits-beta2", 0, 0, 0, 1, 0, 0},
+    {"logits-eps", 0, 0, 0, 1, 0, 0},   {"logits-decay", 0, 0, 0, 1, 0, 0},
+    {"order", 0, 0, 0, 1, 0, 0},        {"prune-threshold", 0, 0, 0, 0, 1, 1},
+    {"prune-start", 0, 0, 0, 0, 1, 1},  {"prune-epochs", 0, 0, 0, 0, 1, 0},
+    {"lr", 1, 1, 1, 1, 1, 1},           {"images-b", 1, 1, 1, 1, 1, 1},
+    {"seed", 1, 1, 1, 1, 1, 1},         {"prune-from", 1, 1, 1, 1, 1, 1},
+};
+enum { EFFECTS = sizeof effects / sizeof *effects };
+
+START_TEST(test_options_without_effect_are_refused)
+{
+    const bool expected[] = {effects[_i].none,    effects[_i].predefined, effects[_i].uniform,
+                             effects[_i].learned, effects[_i].fine_tuned, effects[_i].scratch};
+    for (int i = 0; i < 6; i++) {
+        Options o = standard();
+        Error error = {""};
+        char option[32];
+        o.pooling = i < 4 ? POOLING_NONE + i : POOLING_LEARNED;
+        if (i >= 4)
+            snprintf(o.prune_from, sizeof o.prune_from, "ours");
+        o.prune_start = i == 5 ? PRUNE_SCRATCH : PRUNE_TRAINED;
+        snprintf(option, sizeof option, "--%s has no effect", effects[_i].name);
+        ck_assert_msg(option_has_effect(effects[_i].name, &o, &error) == expected[i], "%s, %d",
+                      effects[_i].name, i);
+        ck_assert(expected[i] || strstr(error.text, option));
+    }
+}
+END_TEST
+
+/* Steps are counted in 31 bits: 100,000 epochs of 21,474 are one less than fit, of 21,475 one more than 2^31
+ * - 1. */
+START_TEST(test_plan_counts_all_steps_or_refuses)
+{
+    const Dataset data = sizes(50000, 10000);
+    Options o = standard();
+    Error error;
+    Plan plan;
+    o.epochs = 100000;
+    o.batch = 1;
+    o.images_a = 21474;
+    ck_assert_msg(plan_make(&plan, &o, &data, &error), "%s", error.text);
+    ck_assert_double_eq(plan.options.logits_lr, 1e-4);
+    o.images_a = 21475;
+    ck_assert(!plan_make(&plan, &o, &data, &error));
+    ck_assert_msg(strstr(error.text, "2147500000 steps"), "%s", error.text);
+}
+END_TEST
+
+/* What is 0 in float would be taken for 0 without a word. */
+START_TEST(test_plan_refuses_what_float_cannot_hold)
+{
+    static const char *const names[] = {"lr", "weight-decay", "momentum", "logits-lr", "logits-decay"};
+    const Dataset data = sizes(50000, 10000);
+    for (int i = 0; i < 5; i++)
+        for (int set = KERNELS_REF; set <= KERNELS_BF16; set++) {
+            Options o = standard();
+            Error error;
+            Plan plan;
+            o.kernels = set;
+            ck_assert(options_set(&o, names[i], "1e-50", &error));
+            ck_assert_int_eq(plan_make(&plan, &o, &data, &error), set == KERNELS_REF);
+            ck_assert(set == KERNELS_REF || (strstr(error.text, names[i]) && strstr(error.text, "float")));
+            ck_assert(options_set(&o, names[i], "1.2e-38", &error));
+            ck_assert(plan_make(&plan, &o, &data, &error));
+            ck_assert(options_set(&o, names[i], "0", &error));
+            ck_assert(plan_make(&plan, &o, &data, &error));
+        }
+}
+END_TEST
+
 Suite *options_suite(void)
 {
     Suite *suite = suite_create("options");
@@ -235,6 +316,9 @@ Suite *options_suite(void)
     tcase_add_test(tcase, test_plan_first_level_drops_the_finest);
     tcase_add_loop_test(tcase, test_plan_refuses_what_cannot_run, 0, REFUSED);
     tcase_add_test(tcase, test_prune_keeps_what_reaches_the_threshold);
+    tcase_add_loop_test(tcase, test_options_without_effect_are_refused, 0, EFFECTS);
+    tcase_add_test(tcase, test_plan_counts_all_steps_or_refuses);
+    tcase_add_test(tcase, test_plan_refuses_what_float_cannot_hold);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 /* Bad input to train, evaluate and table: one line that says what, where and what to do; exit status 1;
  * nothing left half-written. build/kernel has a suite of its own. */
 #include "../experiments/base/files.h"
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Some of what is tried has no levels, hence --common. */
@@ -139,11 +142,12 @@ START_TEST(test_train_refuses_an_unwritable_folder)
 }
 END_TEST
 
-/* A full disk: no file may grow beyond 2,000 bytes, so the checkpoint cannot be written. */
+/* No file may grow beyond 2,000 bytes, so the checkpoint cannot be written. SIGXFSZ does not kill in silence:
+ * write() fails, as on a full disk. */
 START_TEST(test_train_survives_a_full_disk)
 {
     const struct rlimit small = {2000, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
-    signal(SIGXFSZ, SIG_IGN); /* write() then fails, as on a full disk */
+    signal(SIGXFSZ, SIG_DFL);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
     const int status = train("");
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
@@ -151,8 +155,177 @@ START_TEST(test_train_survives_a_full_disk)
     char *checkpoint = program_file("run/checkpoint.h5"), *result = program_file("run/result.tsv");
     ck_assert_ptr_null(checkpoint);
     ck_assert_ptr_null(result);
-    ck_assert_ptr_nonnull(strstr(program_output, "checkpoint"));
+    program_expects_one_line("train: ", "checkpoint");
     ck_assert_msg(train("") == 0, "does not continue: %s", program_output);
+}
+END_TEST
+
+/* Standard output that takes nothing, or is closed: what was to be seen was not. */
+START_TEST(test_programs_fail_on_a_full_standard_output)
+{
+    static const char *const lines[] = {"train --help", "evaluate --help", "table --help", "kernel --help",
+                                        "bench --help"};
+    char command[256];
+    ck_assert_int_eq(train(""), 0);
+    program_stdout = "/dev/full";
+    for (int i = 0; i < 5; i++) {
+        ck_assert_msg(program_run("%s", lines[i]) == 1, "%s", lines[i]);
+        ck_assert_msg(strstr(program_output, "not all of the output"), "%s says %s", lines[i],
+                      program_output);
+    }
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "No space left");
+    ck_assert_int_eq(train(""), 1); /* finished already */
+    ck_assert_int_eq(train("--seed=3"), 1);
+    program_stdout = NULL;
+    const char *build = getenv("NOPOOL_BUILD");
+    snprintf(command, sizeof command, "%s/evaluate %s/run %s/data/test_batch.bin >&- 2>&-",
+             build ? build : "build", program_folder, program_folder);
+    ck_assert_int_ne(system(command), 0);
+}
+END_TEST
+
+START_TEST(test_programs_explain_themselves)
+{
+    static const char *const names[] = {"train", "evaluate", "table", "kernel", "bench"};
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(program_run("%s %s", names[i / 2], i % 2 ? "-h" : "--help"), 0);
+        ck_assert_msg(strstr(program_output, names[i / 2]) && strchr(program_output, '\n')[1], "%s says %s",
+                      names[i / 2], program_output);
+    }
+}
+END_TEST
+
+static void expect_threads(const char *value)
+{
+    char line[32];
+    char *provenance = program_file("run/provenance.tsv");
+    ck_assert_ptr_nonnull(provenance);
+    snprintf(line, sizeof line, "\nthreads\t%s\n", value);
+    ck_assert_msg(strstr(provenance, line) != NULL, "no %s in %s", value, provenance);
+    ck_assert_ptr_nonnull(strstr(provenance, "\nglibc\t"));
+    ck_assert_ptr_nonnull(strstr(provenance, "\ngsl\t"));
+    free(provenance);
+}
+
+/* What OpenMP's environment says holds where --threads does not; a limit holds always. */
+START_TEST(test_train_respects_the_number_of_threads)
+{
+    static const struct {
+        const char *name, *value, *options, *threads;
+    } cases[] = {{"OMP_NUM_THREADS", "3", "", "3"},
+                 {"OMP_NUM_THREADS", "1", "--threads=0", "1"},
+                 {"OMP_NUM_THREADS", "1", "--threads=2", "2"},
+                 {"OMP_THREAD_LIMIT", "1", "--threads=2", "1"}};
+    setenv(cases[_i].name, cases[_i].value, 1);
+    const int status = train(cases[_i].options);
+    unsetenv(cases[_i].name);
+    ck_assert_msg(status == 0, "%s", program_output);
+    expect_threads(cases[_i].threads);
+}
+END_TEST
+
+/* Without make, threads that wait go to sleep early too: seen in the environment of the program that runs. */
+START_TEST(test_train_waits_briefly)
+{
+    char path[64], environment[8192] = "";
+    char *policy = getenv("OMP_WAIT_POLICY") ? strdup(getenv("OMP_WAIT_POLICY")) : NULL;
+    unsetenv("OMP_WAIT_POLICY");
+    unsetenv("GOMP_SPINCOUNT");
+    const pid_t child = program_start("train --run=%s/run --data=%s/data " SMALL " --epochs=100000",
+                                      program_folder, program_folder);
+    snprintf(path, sizeof path, "/proc/%ld/environ", (long)child);
+    bool found = false;
+    for (int i = 0; i < 1000 && !found; i++) {
+        FILE *in = fopen(path, "r");
+        const size_t count = in ? fread(environment, 1, sizeof environment, in) : 0;
+        found = memmem(environment, count, "GOMP_SPINCOUNT=1000", 20) != NULL;
+        if (in)
+            fclose(in);
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    if (policy)
+        setenv("OMP_WAIT_POLICY", policy, 1);
+    free(policy);
+    ck_assert(found);
+}
+END_TEST
+
+START_TEST(test_train_refuses_an_option_without_effect)
+{
+    const char *line =
+        "train --run=%s/run --data=%s/data --layers=2 --channels=2 --images-a=100 --images-b=50 "
+        "--images-test=20 --batch=20 --epochs=1 --pooling=none %s--stages=1,1";
+    ck_assert_int_eq(program_run(line, program_folder, program_folder, ""), 1);
+    program_expects_one_line("train: ", "--stages has no effect in this run, it needs --pooling=predefined");
+    expect_no_run();
+    ck_assert_msg(program_run(line, program_folder, program_folder, "--common ") == 0, "%s", program_output);
+    char *config = program_file("run/config.tsv");
+    ck_assert_ptr_nonnull(strstr(config, "\nstages\t1,1\n")); /* recorded */
+    free(config);
+}
+END_TEST
+
+/* A pruned run fine-tunes on the images that its source had: another split would hand it the source's D_b. */
+static const struct {
+    const char *options, *word;
+} strangers[] = {
+    {"--seed=2", "--seed=1, not 2"},
+    {"--images-a=90", "--images-a=100, not 90"},
+    {"--images-b=40", "--images-b=50, not 40"},
+    {"--lr=0.05", "--lr=0.1, not 0.05"},
+    {"--kernels=ref", "--kernels=f32, not ref"},
+    {"--augment=no", "--augment=yes, not no"},
+    {"--channels=3", "--channels=2, not 3"},
+    {"--batch=10", "--batch=20, not 10"},
+    {"--data=%s/other/", "data of SHA-256"},
+};
+enum { STRANGERS = sizeof strangers / sizeof *strangers };
+
+START_TEST(test_train_refuses_to_prune_a_strangers_run)
+{
+    char command[512], options[256];
+    ck_assert_int_eq(train(""), 0);
+    snprintf(command, sizeof command,
+             "cp -r %s/data %s/other && printf '\\1' | dd of=%s/other/test_batch.bin "
+             "conv=notrunc status=none",
+             program_folder, program_folder, program_folder);
+    ck_assert_int_eq(system(command), 0);
+    for (int i = 0; i < STRANGERS; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(options, sizeof options, strangers[i].options, program_folder);
+#pragma GCC diagnostic pop
+        ck_assert_int_eq(program_run("train --run=%s/pruned --prune-from=run --prune-threshold=1 %s",
+                                     program_folder, options),
+                         1);
+        program_expects_one_line("train: ", strangers[i].word);
+        ck_assert_ptr_null(program_file("pruned/config.tsv"));
+    }
+    ck_assert_msg(program_run("train --run=%s/pruned --prune-from=run --prune-threshold=1 --images-test=10",
+                              program_folder) == 0,
+                  "%s", program_output);
+}
+END_TEST
+
+/* In a copy without .git, inside another repository. */
+START_TEST(test_build_records_no_commit_of_a_neighbour)
+{
+    char command[1024];
+    if (system("git --version >/dev/null 2>&1") != 0)
+        return;
+    snprintf(command, sizeof command,
+             "cd %s && git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && "
+             "mkdir copy && cp -r \"$OLDPWD\"/Makefile copy && for f in \"$OLDPWD\"/*/*.mk "
+             "\"$OLDPWD\"/*/*/*.mk; do "
+             "d=copy/${f#\"$OLDPWD\"/}; mkdir -p ${d%%/*} && cp \"$f\" $d; done && "
+             "env -u MAKEFLAGS -u MAKELEVEL make -s -C copy BUILD=b b/commit >/dev/null && grep -qx unknown "
+             "copy/b/commit",
+             program_folder);
+    ck_assert_msg(system(command) == 0, "recorded %s", program_file("copy/b/commit"));
 }
 END_TEST
 
@@ -282,6 +455,13 @@ Suite *programs_suite(void)
     tcase_add_loop_test(tcase, test_train_refuses_bad_data_files, 0, 5);
     tcase_add_test(tcase, test_train_refuses_an_unwritable_folder);
     tcase_add_test(tcase, test_train_survives_a_full_disk);
+    tcase_add_test(tcase, test_programs_fail_on_a_full_standard_output);
+    tcase_add_test(tcase, test_programs_explain_themselves);
+    tcase_add_loop_test(tcase, test_train_respects_the_number_of_threads, 0, 4);
+    tcase_add_test(tcase, test_train_waits_briefly);
+    tcase_add_test(tcase, test_train_refuses_an_option_without_effect);
+    tcase_add_test(tcase, test_train_refuses_to_prune_a_strangers_run);
+    tcase_add_test(tcase, test_build_records_no_commit_of_a_neighbour);
     tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
     tcase_add_test(tcase, test_evaluate_refuses);
     tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);

@@ -1,0 +1,131 @@
+/* What a program may use and how it tells where it is: threads under quotas, lines that fit a terminal, files
+ * that are only pipes. */
+#include "../experiments/base/files.h"
+#include "../experiments/base/progress.h"
+#include "../experiments/base/threads.h"
+#include "program.h"
+#include "suites.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void put(const char *name, const char *text)
+{
+    char path[256], folder[256];
+    Error error;
+    snprintf(path, sizeof path, "%s/%s", program_folder, name);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    ck_assert_msg(folder_make(folder, &error) && file_write(path, text, strlen(text), &error), "%s",
+                  error.text);
+}
+
+static int cpus(const char *groups)
+{
+    char file[256], root[256];
+    put("cgroup", groups);
+    snprintf(file, sizeof file, "%s/cgroup", program_folder);
+    snprintf(root, sizeof root, "%s/sys", program_folder);
+    return cgroup_cpus(file, root);
+}
+
+START_TEST(test_threads_respect_a_quota_of_version_2)
+{
+    ck_assert_int_eq(cpus("0::/a/b\n"), 0);
+    put("sys/a/b/cpu.max", "max 100000\n");
+    ck_assert_int_eq(cpus("0::/a/b\n"), 0);
+    put("sys/a/b/cpu.max", "250000 100000\n");
+    ck_assert_int_eq(cpus("0::/a/b\n"), 3); /* two and a half */
+    put("sys/a/cpu.max", "200000 100000\n");
+    ck_assert_int_eq(cpus("0::/a/b\n"), 2); /* of the group around it */
+    put("sys/cpu.max", "50000 100000\n");
+    ck_assert_int_eq(cpus("0::/a/b\n"), 1);
+    ck_assert_int_eq(cpus("0::/elsewhere\n"), 1); /* what a container sees of its host's path */
+    ck_assert_int_eq(cpus("nonsense\n"), 0);
+    ck_assert_int_eq(cgroup_cpus("/nonexistent", "/nonexistent"), 0);
+}
+END_TEST
+
+START_TEST(test_threads_respect_a_quota_of_version_1)
+{
+    const char *groups = "5:memory:/a\n4:cpuset:/b\n3:cpu,cpuacct:/a\n0::/\n";
+    put("sys/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
+    put("sys/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(cpus(groups), 0);
+    put("sys/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
+    ck_assert_int_eq(cpus(groups), 4);
+    put("sys/cpu/a/cpu.cfs_quota_us", "100000\n");
+    put("sys/cpu/a/cpu.cfs_period_us", "50000\n");
+    ck_assert_int_eq(cpus(groups), 2);
+    put("sys/cpu/b/cpu.cfs_quota_us", "10000\n"); /* cpuset's path is not cpu's */
+    put("sys/cpu/b/cpu.cfs_period_us", "50000\n");
+    ck_assert_int_eq(cpus(groups), 2);
+}
+END_TEST
+
+START_TEST(test_progress_fits_a_terminal_and_names_the_run)
+{
+    static const char *const runs[] = {
+        "r", "runs/cifar10-quick-f32-10x16-ours-thr-0.1-seed1", "a/b/c/",
+        "a-very-long-name-that-alone-is-longer-than-a-line-of-eighty-characters-is-long"};
+    char line[PROGRESS_WIDTH + 1];
+    for (int i = 0; i < 4; i++)
+        for (int large = 0; large < 2; large++) {
+            const int k = large ? 100000 : 1;
+            progress_line(line, &(Progress){.run = runs[i],
+                                            .epoch = k,
+                                            .epochs = k,
+                                            .iteration = k,
+                                            .iterations = k,
+                                            .loss = large ? 123456789e30 : 2.5,
+                                            .accuracy = 100,
+                                            .images_per_second = 1e5,
+                                            .seconds_left = large ? 1e9 : 70});
+            ck_assert_msg(strlen(line) < 80, "%zu: %s", strlen(line), line);
+            ck_assert_ptr_nonnull(strstr(line, "epoch 1"));
+            const char *name = strrchr(runs[i], '/');
+            name = i == 2 ? "c  " : name ? name + 1 : runs[i];
+            ck_assert_msg(strncmp(line, name, i == 2 ? 3 : 1) == 0 || strncmp(line, "..", 2) == 0, "%s",
+                          line);
+        }
+    progress_line(line,
+                  &(Progress){"runs/cifar10-quick-f32-10x16-ours-seed1", 1, 5, 20, 156, 2.25, 17.5, 692, 75});
+    ck_assert_str_eq(line, "..0x16-ours-seed1  epoch 1/5 20/156  loss 2.25  17.50 %  692/s  1 min 15 s left");
+}
+END_TEST
+
+START_TEST(test_files_that_are_pipes_are_refused_at_once)
+{
+    char path[256], *bytes;
+    size_t count;
+    Error error;
+    snprintf(path, sizeof path, "%s/pipe", program_folder);
+    ck_assert_int_eq(mkfifo(path, 0666), 0);
+    ck_assert(!file_read(&bytes, &count, path, &error));
+    ck_assert_msg(strstr(error.text, "a pipe or a device"), "%s", error.text);
+    ck_assert(!file_read(&bytes, &count, "/dev/zero", &error));
+    ck_assert_int_eq(file_kind(path), FILE_OTHER);
+    ck_assert_int_eq(file_kind(program_folder), FILE_OTHER);
+    ck_assert_int_eq(file_kind("/nonexistent"), FILE_ABSENT);
+    snprintf(path, sizeof path, "%s/f.tmp", program_folder);
+    ck_assert_int_eq(mkfifo(path, 0666), 0);
+    snprintf(path, sizeof path, "%s/f", program_folder);
+    ck_assert_msg(file_write(path, "x", 1, &error), "%s", error.text);
+    ck_assert_int_eq(file_kind(path), FILE_PLAIN);
+}
+END_TEST
+
+Suite *limits_suite(void)
+{
+    Suite *suite = suite_create("limits");
+    TCase *tcase = tcase_create("limits");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_set_timeout(tcase, 20);
+    tcase_add_test(tcase, test_threads_respect_a_quota_of_version_2);
+    tcase_add_test(tcase, test_threads_respect_a_quota_of_version_1);
+    tcase_add_test(tcase, test_progress_fits_a_terminal_and_names_the_run);
+    tcase_add_test(tcase, test_files_that_are_pipes_are_refused_at_once);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
