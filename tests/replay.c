@@ -109,7 +109,7 @@ static bool set_stages(TrainingSettings *s, const char *value)
     return *value == 0;
 }
 
-static bool set(TrainingSettings *s, const char *name, const char *value)
+bool replay_set(TrainingSettings *s, const char *name, const char *value)
 {
     char *end = NULL;
     if (strcmp(name, "seed") == 0) {
@@ -155,8 +155,8 @@ static TrainingSettings settings_of(const ReplayCase *c)
         char *value = strchr(name, '=');
         ck_assert_msg(value != NULL, "case %s: %s has no value", c->name, name);
         *value++ = 0;
-        ck_assert_msg(set(&s, name, value), "case %s: ref/training has no word for %s=%s", c->name, name,
-                      value);
+        ck_assert_msg(replay_set(&s, name, value), "case %s: ref/training has no word for %s=%s", c->name,
+                      name, value);
     }
     return s;
 }

@@ -22,6 +22,9 @@ extern const int replay_count;
 /* The options of a case, its base's first, as "name=value" one after the other, which later ones override. */
 void replay_options(char *text, size_t size, const ReplayCase *c);
 
+/* Sets what an option of build/train is to ref/training; false if it has no word for it. */
+bool replay_set(TrainingSettings *settings, const char *name, const char *value);
+
 /* The training that a case describes, and its source's, on program_write_data's images. Fails the test if it
  * cannot be run. The caller frees both. */
 void replay_train(Training *training, Training *source, const ReplayCase *c);
