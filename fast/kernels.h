@@ -103,13 +103,13 @@ typedef struct Kernels {
     void (*upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
     void (*upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);
 
-    void (*softmax_forward)(float *alpha, const float *a, unsigned kept, int levels);
-    void (*softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels);
-    void (*mix_forward)(Word *y, const Word *const x[], const float *alpha, unsigned kept, int levels,
+    void (*softmax_forward)(float *alpha, const float *a, uint64_t kept, int levels);
+    void (*softmax_backward)(float *da, const float *dalpha, const float *alpha, uint64_t kept, int levels);
+    void (*mix_forward)(Word *y, const Word *const x[], const float *alpha, uint64_t kept, int levels,
                         Shape s);
     /* scratch: 1 double per group. */
     void (*mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
-                         const float *alpha, unsigned kept, int levels, Shape s, double *scratch);
+                         const float *alpha, uint64_t kept, int levels, Shape s, double *scratch);
 
     /* From a tensor to a matrix of averages. */
     void (*global_average_forward)(float *y, const Word *x, Shape s);

@@ -9,10 +9,10 @@
 #include <assert.h>
 #include <math.h>
 
-void SET(softmax_forward)(float *alpha, const float *a, unsigned kept, int levels)
+void SET(softmax_forward)(float *alpha, const float *a, uint64_t kept, int levels)
 {
-    assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
-    double largest = -INFINITY, sum = 0, exponential[MAX_LEVELS];
+    assert(levels > 0 && levels <= MAX_MIXED && (kept & all_levels(levels)) != 0);
+    double largest = -INFINITY, sum = 0, exponential[MAX_MIXED];
     for (int r = 0; r < levels; r++)
         if (level_kept(kept, r))
             largest = fmax(largest, a[r]);
@@ -24,7 +24,7 @@ void SET(softmax_forward)(float *alpha, const float *a, unsigned kept, int level
         alpha[r] = exponential[r] / sum;
 }
 
-void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels)
+void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, uint64_t kept, int levels)
 {
     double mean = 0;
     for (int r = 0; r < levels; r++)
@@ -35,7 +35,7 @@ void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, u
             da[r] += alpha[r] * (dalpha[r] - mean);
 }
 
-void SET(mix_forward)(Word *y, const Word *const x[], const float *alpha, unsigned kept, int levels, Shape s)
+void SET(mix_forward)(Word *y, const Word *const x[], const float *alpha, uint64_t kept, int levels, Shape s)
 {
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < tensor_words(s); i += VL) {
@@ -64,7 +64,7 @@ static double group_dot(const Word *a, const Word *b, Shape s, int group)
 }
 
 void SET(mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
-                       const float *alpha, unsigned kept, int levels, Shape s, double *scratch)
+                       const float *alpha, uint64_t kept, int levels, Shape s, double *scratch)
 {
     for (int r = 0; r < levels; r++) {
         if (!level_kept(kept, r))

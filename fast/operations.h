@@ -89,11 +89,11 @@ void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s);
 void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
 void SET(upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);
 
-void SET(softmax_forward)(float *alpha, const float *a, unsigned kept, int levels);
-void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, unsigned kept, int levels);
-void SET(mix_forward)(Word *y, const Word *const x[], const float *alpha, unsigned kept, int levels, Shape s);
+void SET(softmax_forward)(float *alpha, const float *a, uint64_t kept, int levels);
+void SET(softmax_backward)(float *da, const float *dalpha, const float *alpha, uint64_t kept, int levels);
+void SET(mix_forward)(Word *y, const Word *const x[], const float *alpha, uint64_t kept, int levels, Shape s);
 void SET(mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
-                       const float *alpha, unsigned kept, int levels, Shape s, double *scratch);
+                       const float *alpha, uint64_t kept, int levels, Shape s, double *scratch);
 
 void SET(global_average_forward)(float *y, const Word *x, Shape s);
 void SET(global_average_backward)(Word *dx, const float *dy, Shape s);

@@ -4,6 +4,7 @@
 #include "batchnorm.h"
 #include "cross_entropy.h"
 #include "engine_mbconv.h"
+#include "engine_parts.h"
 #include "global_average.h"
 #include "linear.h"
 #include "mix.h"
@@ -11,17 +12,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct Tensor {
-    Shape shape; /* shape.n is the present batch */
-    int capacity;
-    double *data;
-};
-
-struct Vector {
-    size_t count;
-    double *data;
-};
 
 struct Layer {
     LayerSpec spec;
@@ -442,6 +432,12 @@ const Engine ref_engine = {
     .layer_backward = layer_backward,
     .layer_alpha = layer_alpha,
     .layer_stage = layer_stage,
+    .depth_create = ref_depth_create,
+    .depth_free = ref_depth_free,
+    .depth_forward = ref_depth_forward,
+    .depth_backward = ref_depth_backward,
+    .depth_share = ref_depth_share,
+    .depth_beta = ref_depth_beta,
     .head_create = head_create,
     .head_free = head_free,
     .head_forward = head_forward,

@@ -24,6 +24,10 @@ typedef struct Layer Layer;
 /* From the last layer's input to the loss. */
 typedef struct Head Head;
 
+/* The mix of the hidden layers' maps that feeds the last layer (section 3.3), with what its backward pass
+ * needs. */
+typedef struct DepthMix DepthMix;
+
 /* Memory that the layers of one network share within a pass; it grows as layers are created with it. */
 typedef struct Scratch Scratch;
 
@@ -184,6 +188,18 @@ static inline size_t head_filters_count(const HeadSpec *s)
     return s->linear ? (size_t)s->classes * (s->channels + 1) : 0;
 }
 
+/* The depth mix (equation 6): the input of the last layer is
+ *
+ *     sum over kept l of beta[l] h[l],     beta = softmax(b),     l = 0..maps-1,
+ *
+ * where h[l] is the output of hidden layer l + 1. Its logits b (maps) stand at slices.logits_at. */
+typedef struct {
+    int maps;                    /* L - 1, at most MAX_MIXED */
+    uint64_t kept;               /* mask of the maps that take part */
+    int channels, height, width; /* of each map */
+    int levels;                  /* R of the layers that the maps come from */
+} DepthSpec;
+
 /* The stages of a layer that a test can look at: after a forward pass, or after a backward pass of the same
  * layer with nothing in between (they may stand in shared scratch, or in dy). Shapes as in ref/multires.h and
  * ref/mbconv.h. With MBConv, activation and dconv are projected and its gradient, what the last norm
@@ -249,6 +265,18 @@ typedef struct Engine {
     void (*layer_alpha)(const Layer *layer, double *alpha);
     /* One stage at level r, as doubles in the reference's layout; false if this set does not form it. */
     bool (*layer_stage)(const Layer *layer, Stage stage, int r, double *values);
+
+    DepthMix *(*depth_create)(const DepthSpec *spec, Slices slices, int batch);
+    void (*depth_free)(DepthMix *mix);
+    /* y from h (maps). Every kept h must stay as it is until the backward pass. */
+    void (*depth_forward)(DepthMix *mix, Tensor *y, const Tensor *const h[]);
+    /* Takes dy, which must stay as it is until every map has been handed its share, and adds to the gradient
+     * of b where logits are wanted. */
+    void (*depth_backward)(DepthMix *mix, const Tensor *dy, unsigned wanted);
+    /* Writes dh[l] = beta[l] dy, or, where dh[l] already holds what map l has by another way, adds it. */
+    void (*depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add);
+    /* beta (maps) of the current logits; 0 where a map is not kept. */
+    void (*depth_beta)(const DepthMix *mix, double *beta);
 
     Head *(*head_create)(const HeadSpec *spec, Slices slices, int batch);
     void (*head_free)(Head *head);

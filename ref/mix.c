@@ -8,9 +8,9 @@
 #include <math.h>
 
 // book: softmax
-void ref_softmax_forward(double *alpha, const double *a, unsigned kept, int levels)
+void ref_softmax_forward(double *alpha, const double *a, uint64_t kept, int levels)
 {
-    assert(levels > 0 && levels <= MAX_LEVELS && (kept & all_levels(levels)) != 0);
+    assert(levels > 0 && levels <= MAX_MIXED && (kept & all_levels(levels)) != 0);
     double largest = -INFINITY, sum = 0;
     for (int r = 0; r < levels; r++)
         if (level_kept(kept, r))
@@ -26,7 +26,7 @@ void ref_softmax_forward(double *alpha, const double *a, unsigned kept, int leve
 
 /* From alpha[r] = exp(a[r]) / sum: d alpha[r] / d a[s] = alpha[r] ([r = s] - alpha[s]), so
  * da[s] = alpha[s] (dalpha[s] - sum over r of alpha[r] dalpha[r]). */
-void ref_softmax_backward(double *da, const double *dalpha, const double *alpha, unsigned kept, int levels)
+void ref_softmax_backward(double *da, const double *dalpha, const double *alpha, uint64_t kept, int levels)
 {
     double mean = 0;
     for (int r = 0; r < levels; r++)
@@ -38,7 +38,7 @@ void ref_softmax_backward(double *da, const double *dalpha, const double *alpha,
 }
 
 // book: mix
-void ref_mix_forward(double *y, const double *const x[], const double *alpha, unsigned kept, int levels,
+void ref_mix_forward(double *y, const double *const x[], const double *alpha, uint64_t kept, int levels,
                      size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -52,7 +52,7 @@ void ref_mix_forward(double *y, const double *const x[], const double *alpha, un
 
 /* From y = sum of alpha[r] x[r]: dx[r] = alpha[r] dy, and dalpha[r] = <dy, x[r]>. */
 void ref_mix_backward(double *const dx[], double *dalpha, const double *dy, const double *const x[],
-                      const double *alpha, unsigned kept, int levels, size_t count)
+                      const double *alpha, uint64_t kept, int levels, size_t count)
 {
     for (int r = 0; r < levels; r++) {
         if (!level_kept(kept, r))

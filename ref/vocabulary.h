@@ -18,8 +18,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { MAX_LEVELS = 8, MAX_LAYERS = 64 };
+/* The most levels of a layer, layers of a network, and maps of a mix, which are either. */
+enum { MAX_LEVELS = 8, MAX_LAYERS = 64, MAX_MIXED = 64 };
 
 /* An array x[n][c][h][w]: N images of C channels of H x W. */
 typedef struct {
@@ -75,16 +77,16 @@ typedef enum { UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR } UpsampleMode;
 /* B of the paper, section 4.1 and Table 4: batch norm of ReLU of a 3x3 convolution, or ref/mbconv.h. */
 typedef enum { BLOCK_CONV, BLOCK_MBCONV } BlockKind;
 
-/* Level r of a layer takes part in it if bit r of its mask is set: pruning clears bits, and a classical
- * network has one bit a layer. */
-static inline bool level_kept(unsigned kept, int r)
+/* Level r of a layer, or map r of a mix, takes part in it if bit r of its mask is set: pruning clears bits,
+ * and a classical network has one bit a layer. */
+static inline bool level_kept(uint64_t kept, int r)
 {
     return kept >> r & 1u;
 }
 
-static inline unsigned all_levels(int levels)
+static inline uint64_t all_levels(int levels)
 {
-    return (1u << levels) - 1;
+    return levels < MAX_MIXED ? (UINT64_C(1) << levels) - 1 : ~UINT64_C(0);
 }
 
 #endif

@@ -9,48 +9,57 @@
 #include "suites.h"
 #include <math.h>
 
-static const unsigned masks[] = {1, 2, 31, 21, 16, 7, 30};
-enum { MASKS = sizeof masks / sizeof *masks, LEVELS = 5 };
+/* Of mixes of a layer's levels, and of the most maps that a mix can have. */
+static const uint64_t masks[] = {
+    1, 2, 31, 21, 16, 7, 30, UINT64_MAX, UINT64_MAX >> 1, UINT64_C(1) << 63, UINT64_C(0x8000000100000000)};
+enum { MASKS = sizeof masks / sizeof *masks, NARROW = 7 };
+
+static int maps_of(int mask)
+{
+    return mask < NARROW ? 5 : MAX_MIXED;
+}
 
 START_TEST(test_softmax_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, MASKS);
-    const unsigned kept = masks[_i % MASKS];
+    const uint64_t kept = masks[_i % MASKS];
+    const int maps = maps_of(_i % MASKS);
     if (!kernels)
         return;
-    double *a = random_doubles(LEVELS, 1), *alpha = doubles(LEVELS), *dalpha = random_doubles(LEVELS, 2);
-    double *da = prefilled(LEVELS), *gauge = absolute(da, LEVELS);
-    float *got = floats(LEVELS), *got_da = as_floats(da, LEVELS);
+    double *a = random_doubles(maps, 1), *alpha = doubles(maps), *dalpha = random_doubles(maps, 2);
+    double *da = prefilled(maps), *gauge = absolute(da, maps);
+    float *got = floats(maps), *got_da = as_floats(da, maps);
     double mean = 0;
-    ref_softmax_forward(alpha, a, kept, LEVELS);
-    kernels->softmax_forward(got, as_floats(a, LEVELS), kept, LEVELS);
-    CK_WITHIN(compare_gauged(got, alpha, alpha, LEVELS), roundings(2), "alpha");
-    double *rounded = as_doubles(got, LEVELS);
-    for (int r = 0; r < LEVELS; r++)
+    ref_softmax_forward(alpha, a, kept, maps);
+    kernels->softmax_forward(got, as_floats(a, maps), kept, maps);
+    CK_WITHIN(compare_gauged(got, alpha, alpha, maps), roundings(2), "alpha");
+    double *rounded = as_doubles(got, maps);
+    for (int r = 0; r < maps; r++)
         mean += rounded[r] * fabs(dalpha[r]);
-    for (int r = 0; r < LEVELS; r++)
+    for (int r = 0; r < maps; r++)
         gauge[r] += rounded[r] * (fabs(dalpha[r]) + mean);
-    ref_softmax_backward(da, dalpha, rounded, kept, LEVELS);
-    kernels->softmax_backward(got_da, as_floats(dalpha, LEVELS), got, kept, LEVELS);
-    CK_WITHIN(compare_gauged(got_da, da, gauge, LEVELS), roundings(2), "da");
+    ref_softmax_backward(da, dalpha, rounded, kept, maps);
+    kernels->softmax_backward(got_da, as_floats(dalpha, maps), got, kept, maps);
+    CK_WITHIN(compare_gauged(got_da, da, gauge, maps), roundings(2), "da");
 }
 END_TEST
 
 START_TEST(test_mix_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, MASKS);
-    const unsigned kept = masks[_i % MASKS];
+    const uint64_t kept = masks[_i % MASKS];
+    const int maps = maps_of(_i % MASKS);
     const Shape s = {17, 3, 2, 4};
     const size_t count = shape_count(s);
     if (!kernels)
         return;
-    const double *x[LEVELS] = {0}, *absolute_x[LEVELS] = {0};
-    const float *lanes_x[LEVELS] = {0};
-    double *dx[LEVELS] = {0}, *gauge_x[LEVELS] = {0};
-    float *got_x[LEVELS] = {0};
-    double *alpha = absolute(random_doubles(LEVELS, 9), LEVELS), *dalpha = prefilled(LEVELS);
-    double *gauge_alpha = absolute(dalpha, LEVELS), *dy = random_doubles(count, 10);
-    for (int r = 0; r < LEVELS; r++) {
+    const double *x[MAX_MIXED] = {0}, *absolute_x[MAX_MIXED] = {0};
+    const float *lanes_x[MAX_MIXED] = {0};
+    double *dx[MAX_MIXED] = {0}, *gauge_x[MAX_MIXED] = {0};
+    float *got_x[MAX_MIXED] = {0};
+    double *alpha = absolute(random_doubles(maps, 9), maps), *dalpha = prefilled(maps);
+    double *gauge_alpha = absolute(dalpha, maps), *dy = random_doubles(count, 10);
+    for (int r = 0; r < maps; r++) {
         if (!level_kept(kept, r))
             continue;
         x[r] = random_doubles(count, (uint32_t)r + 1);
@@ -61,19 +70,18 @@ START_TEST(test_mix_matches_ref)
         got_x[r] = to_lanes(dx[r], s, NAN);
     }
     double *y = doubles(count), *gauge = doubles(count);
-    float *got = lanes(s), *got_alpha = as_floats(dalpha, LEVELS);
-    ref_mix_forward(y, x, alpha, kept, LEVELS, count);
-    ref_mix_forward(gauge, absolute_x, alpha, kept, LEVELS, count);
-    kernels->mix_forward(got, lanes_x, as_floats(alpha, LEVELS), kept, LEVELS, s);
-    CK_WITHIN(compare_gauged(from_lanes(got, s), y, gauge, count), stored(LEVELS + 1, 1), "y");
-    ref_mix_backward(dx, dalpha, dy, x, alpha, kept, LEVELS, count);
-    ref_mix_backward(gauge_x, gauge_alpha, absolute(dy, count), absolute_x, alpha, kept, LEVELS, count);
+    float *got = lanes(s), *got_alpha = as_floats(dalpha, maps);
+    ref_mix_forward(y, x, alpha, kept, maps, count);
+    ref_mix_forward(gauge, absolute_x, alpha, kept, maps, count);
+    kernels->mix_forward(got, lanes_x, as_floats(alpha, maps), kept, maps, s);
+    CK_WITHIN(compare_gauged(from_lanes(got, s), y, gauge, count), stored(maps + 1, 1), "y");
+    ref_mix_backward(dx, dalpha, dy, x, alpha, kept, maps, count);
+    ref_mix_backward(gauge_x, gauge_alpha, absolute(dy, count), absolute_x, alpha, kept, maps, count);
     kernels->mix_backward(got_x, got_alpha, frozen_float(to_lanes(dy, s, NAN)), lanes_x,
-                          as_floats(alpha, LEVELS), kept, LEVELS, s,
+                          as_floats(alpha, maps), kept, maps, s,
                           scratch_of(sizeof(double) * lanes_groups(s.n)));
-    CK_WITHIN(compare_gauged(got_alpha, dalpha, gauge_alpha, LEVELS), roundings(2 + count * 0x1p-28),
-              "dalpha");
-    for (int r = 0; r < LEVELS; r++)
+    CK_WITHIN(compare_gauged(got_alpha, dalpha, gauge_alpha, maps), roundings(2 + count * 0x1p-28), "dalpha");
+    for (int r = 0; r < maps; r++)
         if (level_kept(kept, r))
             CK_WITHIN(compare_gauged(from_lanes(got_x[r], s), dx[r], gauge_x[r], count), stored(2, 1), "dx");
 }

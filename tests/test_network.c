@@ -1,6 +1,7 @@
 /* The whole network: its gradients in double end to end, one bilevel step of the fast set against ref, and
  * what a step may touch. */
 #include "../experiments/network/bilevel.h"
+#include "depth_check.h"
 #include "gradient.h"
 #include "lanes.h"
 #include "layer_check.h"
@@ -12,17 +13,31 @@
 
 enum { CLASSES = 4, IMAGES = 5 };
 
-#define SPEC(layers, channels, levels, kept, down, up, bias, affine, shared, linear)                  \
-    {                                                                                                 \
-        layers, channels, CLASSES, 3, 8, 8, levels, {kept, kept, kept, kept}, down, up, bias, affine, \
-            shared, linear, 1e-5, 0.1                                                                 \
+#define SIZES(layers_, channels_, side)                                                                \
+    .layers = layers_, .channels = channels_, .classes = CLASSES, .image_channels = 3, .height = side, \
+    .width = side, .eps = 1e-5, .momentum = 0.1
+
+#define SPEC(layers_, channels_, levels_, kept_, down_, up_, bias_, affine_, shared, linear)      \
+    {                                                                                             \
+        SIZES(layers_, channels_, 8), .levels = levels_, .kept = {kept_, kept_, kept_, kept_},    \
+                                      .down = down_, .up = up_, .bias = bias_, .affine = affine_, \
+                                      .shared_norm = shared, .linear_head = linear                \
     }
 
 /* A net of three levels whose layers keep different ones. */
-#define PRUNED(layers, channels, side, down, affine, linear, ...)                                         \
-    {                                                                                                     \
-        layers, channels, CLASSES, 3, side, side, 3, {__VA_ARGS__}, down, UPSAMPLE_NEAREST, true, affine, \
-            false, linear, 1e-5, 0.1                                                                      \
+#define PRUNED(layers_, channels_, side, down_, affine_, linear, ...)                             \
+    {                                                                                             \
+        SIZES(layers_, channels_, side), .levels = 3, .kept = {__VA_ARGS__}, .down = down_,       \
+                                         .up = UPSAMPLE_NEAREST, .bias = true, .affine = affine_, \
+                                         .linear_head = linear                                    \
+    }
+
+/* A net whose hidden layers' maps are mixed: those of the mask `depth_`. Its layers may keep different
+ * levels, so that the maps are stored at different ones. */
+#define DEEP(layers_, channels_, side, depth_, up_, linear, ...)                                         \
+    {                                                                                                    \
+        SIZES(layers_, channels_, side), .levels = 3, .kept = {__VA_ARGS__}, .depth = depth_, .up = up_, \
+                                         .bias = true, .linear_head = linear                             \
     }
 
 static const NetworkSpec table[] = {
@@ -35,6 +50,13 @@ static const NetworkSpec table[] = {
     PRUNED(4, 3, 8, POOL_MAX, false, false, 2, 5, 4, 2),
     PRUNED(4, 4, 8, POOL_AVERAGE, true, true, 4, 3, 6, 4),
     PRUNED(3, 4, 8, POOL_SUBSAMPLE, false, true, 2, 4, 1),
+    SPEC(1, 4, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, false, false, true),
+    DEEP(4, 3, 8, 7, UPSAMPLE_NEAREST, false, 7, 7, 7, 7),
+    DEEP(5, 3, 8, 11, UPSAMPLE_BILINEAR, true, 7, 3, 1, 6, 2),
+    /* Maps stored at levels 1, 2, 0 and 1; at 2, 1 (not mixed) and 2. */
+    DEEP(5, 3, 8, 15, UPSAMPLE_NEAREST, false, 2, 4, 5, 6, 3),
+    DEEP(4, 5, 8, 5, UPSAMPLE_NEAREST, true, 4, 2, 4, 7),
+    DEEP(2, 3, 8, 1, UPSAMPLE_NEAREST, false, 6, 5),
     /* Layers that convolve by Winograd's algorithm: too large for differences. */
     PRUNED(4, 24, 16, POOL_MAX, false, false, 2, 7, 4, 3),
 };
@@ -83,7 +105,7 @@ static uint64_t pattern_of(const Network *net, int n)
     uint64_t pattern = 1;
     for (int l = 0; l < s->layers; l++) {
         const LayerSpec layer = network_layer(s, l);
-        net->engine->tensor_export(values, net->map[l]);
+        net->engine->tensor_export(values, network_input(net, l));
         for (int r = 1; r < s->levels && s->down == POOL_MAX; r++)
             pattern = pattern_maxima(pattern, values, n * layer.channels_in, s->height, s->width, 1 << r);
         for (int r = 0; r < s->levels; r++)
@@ -167,8 +189,7 @@ static LayerCase layer_of(const Case *c, int l, const double *cotangent)
     const Network *net = c->net;
     const NetworkSpec *s = &net->spec;
     LayerCase layer = {.engine = net->engine, .spec = network_layer(s, l), .n = c->n, .layer = net->layer[l]};
-    while (l > 0 && s->up == UPSAMPLE_NEAREST && !level_kept(s->kept[l - 1], layer.stored))
-        layer.stored++;
+    layer.stored = stored_level(net, l);
     layer.filters_count = layer_filters_count(&layer.spec);
     layer.logits_count = (size_t)s->levels;
     layer.filters = vector(net, net->filters, net->filters_count) + filters_before(s, l);
@@ -177,7 +198,7 @@ static LayerCase layer_of(const Case *c, int l, const double *cotangent)
     layer.dlogits = zeros(layer.logits_count);
     layer.input = doubles(shape_count(layer_case_in(&layer, 0)));
     layer.output = doubles(shape_count(layer_case_out(&layer, 0)));
-    net->engine->tensor_export(layer.input, net->map[l]);
+    net->engine->tensor_export(layer.input, network_input(net, l));
     net->engine->tensor_export(layer.output, net->map[l + 1]);
     layer.cotangent = (double *)cotangent;
     return layer;
@@ -208,7 +229,8 @@ START_TEST(test_network_bilevel_step_matches_ref)
     Shape shape = {c.n, network_head(spec).channels, spec->height, spec->width};
     net->engine->head_backward(net->head, dy, WANT_FILTERS);
     for (int l = spec->layers - 1; l >= 0; l--) {
-        Tensor *dx = l > 0 ? net->dmap[l % 2] : NULL;
+        const bool reads_mixed = network_input(net, l) == net->mixed;
+        Tensor *dx = reads_mixed ? net->dmixed : l > 0 ? net->dmap[l % 2] : NULL;
         LayerCase layer = layer_of(&c, l, exported(net, dy, shape));
         layer_check_forward(&layer);
         net->engine->layer_backward(net->layer[l], dx, dy, WANT_FILTERS | WANT_LOGITS);
@@ -216,7 +238,11 @@ START_TEST(test_network_bilevel_step_matches_ref)
         layer_check_backward(&layer, dx ? exported(net, dx, shape) : NULL,
                              vector(net, net->dfilters, net->filters_count) + filters_before(spec, l),
                              vector(net, net->dlogits, net->logits_count) + l * spec->levels);
-        dy = dx;
+        if (reads_mixed)
+            depth_check_mix(net, c.n);
+        dy = reads_mixed ? net->dmap[l % 2] : dx;
+        if (net->depth && l > 0)
+            depth_check_share(net, dy, l - 1, !reads_mixed, c.n);
     }
     const size_t filters = net->filters_count, logits = net->logits_count;
     double *w = vector(net, net->filters, filters), *v = zeros(filters), *gauge = doubles(filters);

@@ -22,9 +22,9 @@ typedef struct {
     PoolMode pool;
     UpsampleMode upsample;
     int factor, levels, n, c, k;
-    unsigned kept;
+    uint64_t kept;
     double eps;
-    double *x, *w, *b, *y, *cotangent, *mean, *variance, *xs[MAX_LEVELS];
+    double *x, *w, *b, *y, *cotangent, *mean, *variance, *xs[MAX_MIXED];
     int *labels;
     size_t count; /* of y */
 } Case;
@@ -200,11 +200,20 @@ START_TEST(test_upsample_backward_matches_differences)
 }
 END_TEST
 
-/* Masks over at most MAX_LEVELS entries. */
+/* Masks over at most MAX_MIXED entries. */
 static const struct {
     int levels;
-    unsigned kept;
-} MASKS[] = {{1, 1}, {2, 3}, {3, 2}, {4, 15}, {4, 10}, {5, 17}, {8, 255}, {8, 0x94}};
+    uint64_t kept;
+} MASKS[] = {{1, 1},
+             {2, 3},
+             {3, 2},
+             {4, 15},
+             {4, 10},
+             {5, 17},
+             {8, 255},
+             {8, 0x94},
+             {63, UINT64_MAX >> 1},
+             {64, UINT64_C(0x8000000100000002)}};
 
 static Outcome softmax_loss(void *context)
 {
@@ -239,7 +248,7 @@ START_TEST(test_mix_backward_matches_differences)
     enum { SIZE = 21 };
     const int levels = MASKS[_i].levels;
     Case o = {.levels = levels, .kept = MASKS[_i].kept, .w = random_doubles(levels, 1)};
-    double *dx[MAX_LEVELS] = {NULL}, *without[MAX_LEVELS] = {NULL};
+    double *dx[MAX_MIXED] = {NULL}, *without[MAX_MIXED] = {NULL};
     double *dalpha = prefilled(levels), *again = prefilled(levels), *alone = prefilled(levels);
     int kept = 0;
     for (int r = 0; r < levels; r++)

@@ -6,8 +6,11 @@
 
 bool network_check(const NetworkSpec *s, Error *error)
 {
-    if (s->layers < 2 || s->layers > MAX_LAYERS)
-        return fail(error, "a network has 2 to %d layers, not %d", MAX_LAYERS, s->layers);
+    if (s->layers < (s->linear_head ? 1 : 2) || s->layers > MAX_LAYERS)
+        return fail(error, "a network has 2 to %d layers, or one before a linear head, not %d", MAX_LAYERS,
+                    s->layers);
+    if (s->depth & ~all_levels(s->layers - 1))
+        return fail(error, "a depth mix takes the %d hidden layers alone", s->layers - 1);
     if (s->levels < 1 || s->levels > MAX_LEVELS)
         return fail(error, "a layer has 1 to %d levels, not %d", MAX_LEVELS, s->levels);
     const int factor = 1 << (s->levels - 1);
@@ -52,6 +55,16 @@ HeadSpec network_head(const NetworkSpec *s)
     };
 }
 
+DepthSpec network_depth(const NetworkSpec *s)
+{
+    return (DepthSpec){.maps = s->layers - 1,
+                       .kept = s->depth,
+                       .channels = s->channels,
+                       .height = s->height,
+                       .width = s->width,
+                       .levels = s->levels};
+}
+
 static bool create_vectors(Network *net)
 {
     const Engine *e = net->engine;
@@ -63,6 +76,8 @@ static bool create_vectors(Network *net)
     }
     net->filters_count += head_filters_count(&head);
     net->logits_count = (size_t)net->spec.layers * net->spec.levels;
+    if (net->spec.depth)
+        net->logits_count += (size_t)net->spec.layers - 1;
     return (net->filters = e->vector_create(net->filters_count)) &&
            (net->dfilters = e->vector_create(net->filters_count)) &&
            (net->velocity = e->vector_create(net->filters_count)) &&
@@ -93,6 +108,9 @@ static bool create_layers(Network *net)
         at.logits_at += s->levels;
         at.statistics_at += layer_statistics_count(&layer);
     }
+    const DepthSpec depth = network_depth(s);
+    if (s->depth && !(net->depth = e->depth_create(&depth, at, net->batch)))
+        return false;
     return (net->head = e->head_create(&head, at, net->batch)) != NULL;
 }
 
@@ -106,6 +124,9 @@ static bool create_maps(Network *net)
     bool ok = (net->map[0] = net->engine->tensor_create(images)) != NULL;
     for (int l = 0; l < s->layers; l++)
         ok = ok && (net->map[l + 1] = net->engine->tensor_create(l == s->layers - 1 ? last : hidden));
+    if (s->depth)
+        ok = ok && (net->mixed = net->engine->tensor_create(hidden)) &&
+             (net->dmixed = net->engine->tensor_create(hidden));
     return ok && (net->dmap[0] = net->engine->tensor_create(hidden)) &&
            (net->dmap[1] = net->engine->tensor_create(hidden)) &&
            (net->dlast = net->engine->tensor_create(last)) &&
@@ -143,6 +164,9 @@ void network_free(Network *net)
     for (int l = 0; l < MAX_LAYERS; l++)
         e->layer_free(net->layer[l]);
     e->head_free(net->head);
+    e->depth_free(net->depth);
+    e->tensor_free(net->mixed);
+    e->tensor_free(net->dmixed);
     for (int l = 0; l <= MAX_LAYERS; l++)
         e->tensor_free(net->map[l]);
     e->tensor_free(net->dmap[0]);
@@ -183,11 +207,19 @@ void network_initialise(Network *net, uint64_t seed)
         draw(net, at, (size_t)head.classes * head.channels, sqrt(1.0 / head.channels), seed);
 }
 
+const Tensor *network_input(const Network *net, int l)
+{
+    return net->depth && l == net->spec.layers - 1 ? net->mixed : net->map[l];
+}
+
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)
 {
     net->engine->tensor_import(net->map[0], images, n);
-    for (int l = 0; l < net->spec.layers; l++)
-        net->engine->layer_forward(net->layer[l], net->map[l + 1], net->map[l], pass);
+    for (int l = 0; l < net->spec.layers; l++) {
+        if (network_input(net, l) == net->mixed)
+            net->engine->depth_forward(net->depth, net->mixed, (const Tensor *const *)net->map + 1);
+        net->engine->layer_forward(net->layer[l], net->map[l + 1], network_input(net, l), pass);
+    }
     return net->engine->head_forward(net->head, net->map[net->spec.layers], labels);
 }
 
@@ -196,8 +228,13 @@ void network_backward(Network *net, unsigned wanted)
     Tensor *dy = net->dlast;
     net->engine->head_backward(net->head, dy, wanted);
     for (int l = net->spec.layers - 1; l >= 0; l--) {
+        const bool reads_mixed = network_input(net, l) == net->mixed;
         Tensor *dx = l > 0 ? net->dmap[l % 2] : NULL;
-        net->engine->layer_backward(net->layer[l], dx, dy, wanted);
+        net->engine->layer_backward(net->layer[l], reads_mixed ? net->dmixed : dx, dy, wanted);
+        if (reads_mixed)
+            net->engine->depth_backward(net->depth, net->dmixed, wanted);
+        if (net->depth && l > 0)
+            net->engine->depth_share(net->depth, dx, l - 1, !reads_mixed);
         dy = dx;
     }
 }
@@ -225,6 +262,11 @@ int network_correct(const Network *net, const int *labels, int n)
     for (int i = 0; i < n; i++)
         correct += largest(net->numbers + (size_t)i * net->spec.classes, net->spec.classes) == labels[i];
     return correct;
+}
+
+void network_beta(const Network *net, double *beta)
+{
+    net->engine->depth_beta(net->depth, beta);
 }
 
 void network_alpha(const Network *net, double *alpha)

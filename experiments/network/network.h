@@ -12,6 +12,8 @@ typedef struct {
     int image_channels, height, width; /* of the input */
     int levels;                        /* R: masks and logits have so many levels, kept or not */
     unsigned kept[MAX_LAYERS];         /* the levels of each layer that take part */
+    uint64_t depth; /* the hidden layers whose maps, mixed, feed the last layer (bit l - 1); 0: none is, the
+                       last layer follows the one before it */
     PoolMode down;
     UpsampleMode up;
     bool bias, affine, shared_norm, linear_head;
@@ -25,6 +27,7 @@ bool network_check(const NetworkSpec *s, Error *error);
 /* Layer l = 0..L-1 and the head as the engine sees them. */
 LayerSpec network_layer(const NetworkSpec *s, int l);
 HeadSpec network_head(const NetworkSpec *s);
+DepthSpec network_depth(const NetworkSpec *s);
 
 typedef struct {
     NetworkSpec spec;
@@ -32,12 +35,14 @@ typedef struct {
     int batch; /* the most images a pass may bring */
     size_t filters_count, logits_count, statistics_count;
     Vector *filters, *dfilters, *velocity;
-    Vector *logits, *dlogits, *moment1, *moment2; /* logits: a[r] of layer l at l R + r */
+    Vector *logits, *dlogits, *moment1, *moment2; /* logits: a[r] of layer l at l R + r; then b */
     Vector *statistics;                           /* tracked by batch norm */
     Scratch *scratch;
     Layer *layer[MAX_LAYERS];
+    DepthMix *depth; /* NULL where there is none */
     Head *head;
     Tensor *map[MAX_LAYERS + 1]; /* the images, then each layer's output */
+    Tensor *mixed, *dmixed;      /* of the hidden ones, and its gradient; with a depth mix */
     Tensor *dmap[2], *dlast;     /* gradients of hidden maps, in turn; of the last one */
     double *numbers;             /* room for a batch's class logits or any of the vectors */
 } Network;
@@ -65,5 +70,11 @@ int network_correct(const Network *net, const int *labels, int n);
 
 /* alpha (L,R) of the present logits. */
 void network_alpha(const Network *net, double *alpha);
+
+/* beta (L-1) of the present logits; there is a depth mix. */
+void network_beta(const Network *net, double *beta);
+
+/* What layer l = 0..L-1 reads. */
+const Tensor *network_input(const Network *net, int l);
 
 #endif

@@ -120,14 +120,22 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
 void SET(layer_alpha)(const Layer *layer, double *alpha);
 bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values);
 
+/* fast/engine/depth.c */
+DepthMix *SET(depth_create)(const DepthSpec *spec, Slices slices, int batch);
+void SET(depth_free)(DepthMix *mix);
+void SET(depth_forward)(DepthMix *mix, Tensor *y, const Tensor *const h[]);
+void SET(depth_backward)(DepthMix *mix, const Tensor *dy, unsigned wanted);
+void SET(depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add);
+void SET(depth_beta)(const DepthMix *mix, double *beta);
+
 /* fast/engine/multires.c. With a coefficient per level and channel and a constant per channel,
  *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]). */
 typedef struct {
-    const Word *z[MAX_LEVELS];
-    const float *coefficient[MAX_LEVELS];
-    int step[MAX_LEVELS];
+    const Word *z[MAX_MIXED];
+    const float *coefficient[MAX_MIXED];
+    int step[MAX_MIXED];
     const float *constant;
-    unsigned kept;
+    uint64_t kept;
     int levels;
 } MixedMaps;
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);

@@ -18,9 +18,9 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
         for (int row = 0; row < s.h; row++) {
-            const Word *from[MAX_LEVELS];
-            const float *coefficient[MAX_LEVELS];
-            int step[MAX_LEVELS], count = 0;
+            const Word *from[MAX_MIXED];
+            const float *coefficient[MAX_MIXED];
+            int step[MAX_MIXED], count = 0;
             for (int r = 0; r < maps->levels; r++) {
                 if (!level_kept(maps->kept, r))
                     continue;
@@ -31,7 +31,7 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
             }
             Word *to = y + row_at(s, group, row);
             for (int column = 0; column < s.w; column++, to += pixel) {
-                const Word *z[MAX_LEVELS];
+                const Word *z[MAX_MIXED];
                 for (int r = 0; r < count; r++)
                     z[r] = from[r] + column / step[r] * pixel;
                 for (int unit = 0; unit < units_of(s.c); unit++)

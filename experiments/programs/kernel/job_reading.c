@@ -94,8 +94,8 @@ static bool read_array(Job *job, const ArrayFile *file, const char *name, const 
 static bool read_each_level(Job *job, const ArrayFile *file, const Operand *o, Error *error)
 {
     int levels = job_dimension(job, 'R');
-    if (levels > MAX_LEVELS)
-        return fail(error, "%s: 'a' has %d entries; expected at most %d", job->path, levels, MAX_LEVELS);
+    if (levels > MAX_MIXED)
+        return fail(error, "%s: 'a' has %d entries; expected at most %d", job->path, levels, MAX_MIXED);
     char name[ARRAY_NAME_SIZE];
     for (int r = 0; r < levels; r++) {
         snprintf(name, sizeof name, "%s%d", o->name, r);

@@ -162,8 +162,8 @@ void pass_batchnorm_backward(Job *job)
 void pass_mix_forward(Job *job)
 {
     const int levels = job_dimension(job, 'R');
-    const unsigned kept = all_levels(levels);
-    const void *x[MAX_LEVELS], *a = job_input(job, "a");
+    const uint64_t kept = all_levels(levels);
+    const void *x[MAX_MIXED], *a = job_input(job, "a");
     void *y = job_output(job, "y"), *alpha = job_output(job, "alpha");
     for (int r = 0; r < levels; r++)
         x[r] = job_input_level(job, "x", r);
@@ -180,11 +180,11 @@ void pass_mix_backward(Job *job)
 {
     const Shape s = job_any_shape(job);
     const int levels = job_dimension(job, 'R');
-    const unsigned kept = all_levels(levels);
-    const void *x[MAX_LEVELS], *dy = job_input(job, "dy"), *a = job_input(job, "a");
-    void *dx[MAX_LEVELS], *da = job_output(job, "da");
-    void *alpha = job_memory(job, MAX_LEVELS, sizeof(double));
-    void *dalpha = job_memory(job, MAX_LEVELS, sizeof(double));
+    const uint64_t kept = all_levels(levels);
+    const void *x[MAX_MIXED], *dy = job_input(job, "dy"), *a = job_input(job, "a");
+    void *dx[MAX_MIXED], *da = job_output(job, "da");
+    void *alpha = job_memory(job, MAX_MIXED, sizeof(double));
+    void *dalpha = job_memory(job, MAX_MIXED, sizeof(double));
     void *scratch = job_memory(job, (size_t)lanes_groups(s.n), sizeof(double));
     for (int r = 0; r < levels; r++) {
         x[r] = job_input_level(job, "x", r);
