@@ -5,6 +5,7 @@
 #include "../experiments/base/lock.h"
 #include "../experiments/network/possible.h"
 #include "../experiments/runs/result.h"
+#include "../experiments/tables/record.h"
 #include "program.h"
 #include "suites.h"
 #include <fcntl.h>
@@ -358,6 +359,45 @@ START_TEST(test_folder_keeps_the_last_good_checkpoint_of_a_run_that_ends_on_nan)
 }
 END_TEST
 
+/* It ends at the step, not at the end of the epoch's 50. */
+START_TEST(test_folder_run_ends_at_the_step_whose_numbers_are_not_finite)
+{
+    int iteration = 0;
+    ck_assert_int_eq(
+        program_run("train --run=%s/wild --data=%s/data --layers=2 --channels=2 --images-a=100 "
+                    "--images-b=50 --images-test=20 --batch=2 --epochs=1 --pooling=none --lr=1000 "
+                    "--lr-min=1000 --momentum=1 --weight-decay=1000",
+                    program_folder, program_folder),
+        1);
+    const char *at = strstr(program_output, ", iteration ");
+    ck_assert_msg(at && sscanf(at, ", iteration %d", &iteration) == 1, "%s", program_output);
+    ck_assert_int_gt(iteration, 1);
+    ck_assert_int_lt(iteration, 40);
+}
+END_TEST
+
+/* The minutes of a fine-tuned run are those of the epochs that it counts in all. */
+START_TEST(test_folder_of_a_pruned_run_counts_the_minutes_of_its_epochs)
+{
+    static RunRecord source, pruned;
+    Error error;
+    char folder[2][160];
+    double train_seconds, test_seconds;
+    ck_assert_msg(prune() == 0, "%s", program_output);
+    snprintf(folder[0], sizeof folder[0], "%s/run", program_folder);
+    snprintf(folder[1], sizeof folder[1], "%s/pruned/", program_folder);
+    ck_assert_msg(run_record_read(&source, folder[0], &error) && run_record_read(&pruned, folder[1], &error),
+                  "%s", error.text);
+    char *timing = program_file("pruned/timing.tsv");
+    ck_assert_int_eq(sscanf(strchr(timing, '\n'), "%*d %lf %lf", &train_seconds, &test_seconds), 2);
+    free(timing);
+    ck_assert_int_eq(pruned.total_epochs, 3);
+    ck_assert_int_eq(pruned.epochs, 1);
+    ck_assert_double_gt(source.seconds, 0);
+    ck_assert_double_eq_tol(pruned.seconds, source.seconds + train_seconds + test_seconds, 1e-9);
+}
+END_TEST
+
 /* Deterministic however the run went: the last checkpoint too. */
 static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "result.tsv", "checkpoint.h5"};
 
@@ -438,7 +478,11 @@ START_TEST(test_folder_goes_on_from_within_an_epoch)
         ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + number, "status %d", status);
         char *printed = program_file("output"), *sentence = strstr(printed, "train: SIG");
         ck_assert_msg(sentence && strstr(sentence, "the same command goes on from there\n"), "%s", printed);
-        within += strstr(sentence, " and 0 of 30") == NULL;
+        const char *of = strstr(sentence, " of 30 iterations");
+        ck_assert_msg(of != NULL, "%s", sentence);
+        while (of[-1] != ' ')
+            of--;
+        within += atoi(of) > 0 && atoi(of) < 30;
         free(printed);
     }
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
@@ -519,6 +563,8 @@ Suite *folder_suite(void)
     tcase_add_loop_test(tcase, test_folder_refuses_an_impossible_checkpoint, 0, IMPOSSIBLE);
     tcase_add_test(tcase, test_folder_says_that_its_checkpoint_is_held_open);
     tcase_add_test(tcase, test_folder_keeps_the_last_good_checkpoint_of_a_run_that_ends_on_nan);
+    tcase_add_test(tcase, test_folder_run_ends_at_the_step_whose_numbers_are_not_finite);
+    tcase_add_test(tcase, test_folder_of_a_pruned_run_counts_the_minutes_of_its_epochs);
     tcase_add_loop_test(tcase, test_folder_goes_on_from_within_an_epoch, 0, 3);
     tcase_add_loop_test(tcase, test_result_check_refuses_what_no_run_gives, 0, WRONG);
     suite_add_tcase(suite, tcase);

@@ -68,8 +68,8 @@ static bool hash_is_listed(const char *text, const char hash[65])
     return false;
 }
 
-/* Reads checkpoint.h5 and verifies its hash; *bytes is the caller's to free, hash is what was verified. */
-static bool read_verified(char **bytes, size_t *count, char hash[65], const Checkpoint *c, Error *error)
+/* Reads both files; *bytes is the caller's to free, NULL if only the hash is wrong. */
+static bool read_once(char **bytes, size_t *count, char hash[65], const Checkpoint *c, Error *error)
 {
     char *listed = NULL;
     size_t length = 0;
@@ -82,9 +82,24 @@ static bool read_verified(char **bytes, size_t *count, char hash[65], const Chec
     sha256_hex(hash, *bytes, *count);
     bool right = hash_is_listed(listed, hash);
     free(listed);
-    if (right)
-        return true;
-    free(*bytes);
+    if (!right) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return true;
+}
+
+/* Reads checkpoint.h5 and verifies its hash; *bytes is the caller's to free, hash is what was verified. A run
+ * may have replaced both files between the reading of one and of the other: then they match when they are
+ * read again. */
+static bool read_verified(char **bytes, size_t *count, char hash[65], const Checkpoint *c, Error *error)
+{
+    for (int i = 0; i < 3; i++) {
+        if (!read_once(bytes, count, hash, c, error))
+            return false;
+        if (*bytes)
+            return true;
+    }
     if (file_is_being_written(c->path))
         return fail(error, "%s is held open for writing by another program: close it there first", c->path);
     return fail(error,

@@ -77,9 +77,10 @@ bool config_check(const char *bytes, const char *folder, const Plan *plan, const
 
 void run_sibling(char *path, size_t size, const char *folder, const char *name)
 {
-    const char *slash = strrchr(folder, '/');
-    if (strchr(name, '/') || !slash)
-        snprintf(path, size, "%s", name);
-    else
-        snprintf(path, size, "%.*s/%s", (int)(slash - folder), folder, name);
+    int end = (int)strlen(folder);
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    while (end > 0 && folder[end - 1] != '/')
+        end--;
+    snprintf(path, size, "%.*s%s", strchr(name, '/') ? 0 : end, folder, name);
 }

@@ -6,6 +6,7 @@
 #include <gsl/gsl_version.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #ifndef NOPOOL_COMMIT
@@ -65,6 +66,19 @@ bool provenance_write(const char *folder, const Engine *engine, const Dataset *d
     text_add(&text, "data_sha256\t%s\n", data->sha256);
     text_add(&text, "started\t%s\n", date);
     const bool ok = text_write(&text, folder, "provenance.tsv", error);
+    text_free(&text);
+    return ok;
+}
+
+bool provenance_finish(const char *folder, Error *error)
+{
+    struct rusage usage;
+    Text text = {0};
+    bool ok = text_read_epochs(&text, folder, "provenance.tsv", 0, error);
+    if (ok && getrusage(RUSAGE_SELF, &usage) == 0) {
+        text_add(&text, "peak_mib\t%.1f\n", (double)usage.ru_maxrss / 1024);
+        ok = text_write(&text, folder, "provenance.tsv", error);
+    }
     text_free(&text);
     return ok;
 }

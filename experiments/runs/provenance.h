@@ -13,6 +13,9 @@ bool provenance_write(const char *folder, const Engine *engine, const Dataset *d
  * glibc gsl". */
 bool provenance_continue(const char *folder, const Engine *engine, int epoch, Error *error);
 
+/* Adds "peak_mib <tab> the most memory that this process had", when the run is done. */
+bool provenance_finish(const char *folder, Error *error);
+
 /* The commit this program was built from; "-dirty" behind it if the tree differed. */
 const char *provenance_commit(void);
 

@@ -1,6 +1,7 @@
 /* Reading finished runs. See record.h. */
 #include "record.h"
 #include "../base/files.h"
+#include "../runs/config.h"
 #include "../runs/result.h"
 #include <math.h>
 #include <stdlib.h>
@@ -162,10 +163,25 @@ static bool read_options(Options *options, const char *folder, Error *error)
     return ok;
 }
 
+/* A fine-tuned run's epochs in all are its own and its source's: so are its seconds. */
+static bool add_source_seconds(RunRecord *record, const char *folder, Error *error)
+{
+    static RunRecord source;
+    char path[4096];
+    if (!record->options.prune_from[0] || record->total_epochs <= record->epochs)
+        return true;
+    run_sibling(path, sizeof path, folder, record->options.prune_from);
+    if (!read_timing(&source, path, error))
+        return false;
+    record->seconds += source.seconds;
+    return true;
+}
+
 bool run_record_read(RunRecord *record, const char *folder, Error *error)
 {
     *record = (RunRecord){0};
     snprintf(record->folder, sizeof record->folder, "%s", folder);
     return read_options(&record->options, folder, error) && read_result(record, folder, error) &&
-           read_provenance(record, folder, error) && read_timing(record, folder, error);
+           read_provenance(record, folder, error) && read_timing(record, folder, error) &&
+           add_source_seconds(record, folder, error);
 }

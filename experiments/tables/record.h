@@ -12,7 +12,7 @@ typedef struct {
     char folder[512];
     Options options;
     double accuracy, best_on_test;    /* per cent */
-    double macs, parameters, seconds; /* of all epochs, tests included */
+    double macs, parameters, seconds; /* of total_epochs, tests included */
     double images_per_second;         /* of D_a in training; the median over epochs */
     double peak_mib;                  /* NaN where the run does not tell */
     double depth[3]; /* learned: most likely, expected, last that counts; NaN where none was learned */

@@ -5,6 +5,7 @@
 #include "../base/stop.h"
 #include "../network/bilevel.h"
 #include "../network/possible.h"
+#include "../runs/provenance.h"
 #include "../runs/result.h"
 #include "estimate.h"
 #include "feed.h"
@@ -226,7 +227,7 @@ bool training_finish(Run *run, double save_every, Error *error)
     Text result = {0};
     ok = (result_text(&result, &run->plan, run->log.bytes) ||
           fail(error, "not enough memory for the log of %.400s", run->folder)) &&
-         text_write(&result, run->folder, "result.tsv", error);
+         provenance_finish(run->folder, error) && text_write(&result, run->folder, "result.tsv", error);
     text_free(&result);
     return ok;
 }
