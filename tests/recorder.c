@@ -173,6 +173,15 @@ void recorder_train(Record *to, Run *run, int stop_after)
     filters = logits = statistics = NULL;
 }
 
+void recorder_run(Run *run, Record *record, const char *changes)
+{
+    Options options;
+    recorder_options(&options, changes);
+    recorder_open(run, "run", &options);
+    *record = (Record){0};
+    recorder_train(record, run, 0);
+}
+
 void recorder_free(Record *r)
 {
     for (int i = 0; i < r->count; i++)

@@ -3,6 +3,7 @@
 #define NOPOOL_TESTS_RECORDER_H
 
 #include "../experiments/training/training.h"
+#include <check.h>
 
 /* The run of recorder.c: 200 training and 50 test images, 28 in D_a and 18 in D_b, batches of 8, 2 epochs. */
 enum { TRAIN = 200, TEST = 50, A = 28, B = 18, BATCH = 8, ITERATIONS = 3, EPOCHS = 2, IN_PASS = 2 };
@@ -39,6 +40,9 @@ void recorder_open(Run *run, const char *name, const Options *options);
 void recorder_train(Record *record, Run *run, int stop_after);
 void recorder_free(Record *record);
 
+/* Opens the run "run" with these changes and trains it to its end. */
+void recorder_run(Run *run, Record *record, const char *changes);
+
 /* Closes the run and frees its record. */
 void recorder_close(Run *run, Record *record);
 
@@ -62,5 +66,8 @@ void crop_by_hand(float to[IMAGE_BYTES], const Dataset *data, uint32_t index, ui
 
 /* Whether image i of an event is this one of the set, as it is in its file. */
 bool recorder_shows(const Event *event, int i, const Run *run, const ImageSet *set, uint32_t index);
+
+/* The other case of suite `protocol`. */
+TCase *protocol_steps_case(void);
 
 #endif

@@ -65,6 +65,11 @@ const ReplayCase replay_cases[] = {
     {"one-res", "threshold", "prune-threshold=1", "ours"},
     {"scratch", "one-res", "prune-start=scratch", "ours"},
     {"prune-epochs", "one-res", "prune-epochs=2", "ours"},
+    {"mixed", "ours",
+     "norm=shared affine=yes head=linear bias=no down=average up=bilinear first-level=1 "
+     "weight-decay=0.01 augment=no batch=5",
+     NULL},
+    {"mixed-pruned", "mixed", "prune-threshold=0.333333", "mixed"},
 };
 enum { CASES = sizeof replay_cases / sizeof *replay_cases };
 const int replay_count = CASES;
