@@ -76,20 +76,27 @@ include plots/figures.mk
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)  $@")
 
-$(BUILD)/ref/%.o: ref/%.c | $(SETUP)
+# Other compilers or flags build anew.
+FLAGS := $(CC) $(REF_FLAGS) $(FAST_FLAGS) $(HOST_FLAGS) $(EXTRA_FLAGS) $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),\
+	$(FLAGS_$(set)) $(FLAGS_$(isa)))) $(ONEDNN)
+$(BUILD)/flags: FORCE | $(SETUP)
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(subst ','\'',$(FLAGS))' ] || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+
+$(BUILD)/ref/%.o: ref/%.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(REF_FLAGS) $$(pkg-config --cflags gsl) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
 define fast_rule
-$(BUILD)/fast/%.$(1).$(2).o: fast/%.c | $(SETUP)
+$(BUILD)/fast/%.$(1).$(2).o: fast/%.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $$(@D)
 	$$(call say,CC )
 	$$(Q)$$(CC) $$(FAST_FLAGS) $$(FLAGS_$(1)) $$(FLAGS_$(2)) -DSET_NAME=$(1) -DISA=$(2) $$(EXTRA_FLAGS) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(eval $(call fast_rule,$(set),$(isa)))))
 
-$(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c | $(SETUP)
+$(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(FAST_FLAGS) $(patsubst %,-DHAVE_%,$(sort $(ISAS_f32) $(ISAS_bf16))) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
@@ -105,12 +112,12 @@ $(BUILD)/experiments/runs/provenance.o: $(BUILD)/commit
 $(BUILD)/experiments/runs/provenance.o: HOST_FLAGS += -DNOPOOL_COMMIT='"$(shell cat $(BUILD)/commit 2>/dev/null)"' \
 	-DNOPOOL_FLAGS='"$(FAST_FLAGS) $(EXTRA_FLAGS)"'
 
-$(BUILD)/experiments/%.o: experiments/%.c | $(SETUP)
+$(BUILD)/experiments/%.o: experiments/%.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(HOST_FLAGS) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%.o: tests/%.c | $(SETUP)
+$(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(HOST_FLAGS) $$(pkg-config --cflags check) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
@@ -171,11 +178,12 @@ DATA_SHA256 ?= c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
 data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
+# Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
 clean:
-	rm -rf $(BUILD) build-sanitize
+	@bash experiments/tables/clean.sh $(BUILD) build-sanitize
 
-superclean: clean
-	rm -rf $(RUNS)
+superclean:
+	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize
 
 help:
 	@cat experiments/programs/help.txt

@@ -53,7 +53,7 @@ START_TEST(test_dataset_load_reads_a_folder_in_cifar10_layout)
     snprintf(path, sizeof path, "%s//", under("my set", ""));
     ck_assert_msg(dataset_load(&d, path, &error), "%s", error.text);
     sha256_hex(sha256, records, 10 * RECORD);
-    ck_assert_str_eq(d.name, "my_set");
+    ck_assert_str_eq(d.name, "custom");
     ck_assert_str_eq(d.sha256, sha256);
     ck_assert(d.train.count == 8 && d.test.count == 2);
     ck_assert_int_eq(unequal_records(&d.train, 0, records, 8), 0);
@@ -76,7 +76,7 @@ START_TEST(test_dataset_load_reads_a_folder_of_idx_files)
     Dataset d;
     Error error;
     ck_assert_msg(dataset_load(&d, under("grey", ""), &error), "%s", error.text);
-    ck_assert_str_eq(d.name, "grey");
+    ck_assert_str_eq(d.name, "custom");
     ck_assert(d.train.count == 3 && d.test.count == 3);
     ck_assert_int_eq(unequal_greys(&d.train, 0, 3) + unequal_greys(&d.test, 0, 3), 0);
     check_measured(&d);
@@ -132,6 +132,53 @@ START_TEST(test_dataset_load_refuses_what_is_no_data_set)
 }
 END_TEST
 
+/* The first line that key.sh prints for a folder. */
+static void key_of(char key[128], const char *folder)
+{
+    char command[512];
+    snprintf(command, sizeof command, "bash experiments/data/key.sh %s", folder);
+    FILE *pipe = popen(command, "r");
+    ck_assert(pipe != NULL && fgets(key, 128, pipe) != NULL);
+    ck_assert_int_eq(pclose(pipe), 0);
+    key[strcspn(key, "\n")] = 0;
+}
+
+/* A folder called cifar10 is custom data, unless the archive's SHA-256 vouches for just these bytes; train
+ * and make agree on it. */
+START_TEST(test_data_is_called_by_its_hash)
+{
+    static const struct {
+        const char *archive, *name;
+        int spoil;
+    } stamps[] = {{NULL, "custom", 0},
+                  {CIFAR10_ARCHIVE, "cifar10", 0},
+                  {CIFAR10_ARCHIVE, "custom", 1},
+                  {"c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1de", "custom", 0}};
+    Dataset d;
+    Error error;
+    char sha256[65], key[128], expected[128], text[256];
+    free(put_cifar10_folder("cifar10"));
+    ck_assert_msg(dataset_load(&d, under("cifar10", ""), &error), "%s", error.text);
+    snprintf(sha256, sizeof sha256, "%s", d.sha256);
+    dataset_free(&d);
+    for (size_t i = 0; i < sizeof stamps / sizeof *stamps; i++) {
+        if (stamps[i].archive) {
+            sha256[10] = (char)(sha256[10] ^ stamps[i].spoil);
+            const int length = snprintf(text, sizeof text, "archive_sha256\t%s\nfiles_sha256\t%s\n",
+                                        stamps[i].archive, sha256);
+            sha256[10] = (char)(sha256[10] ^ stamps[i].spoil);
+            put(under("cifar10", "verified.tsv"), text, (size_t)length);
+        }
+        ck_assert_msg(dataset_load(&d, under("cifar10", ""), &error), "%s", error.text);
+        ck_assert_str_eq(d.name, stamps[i].name);
+        snprintf(expected, sizeof expected, "%s-%.8s", stamps[i].name, sha256);
+        key_of(key, under("cifar10", ""));
+        ck_assert_str_eq(key, expected);
+        dataset_free(&d);
+    }
+}
+END_TEST
+
 /* In a working directory of its own: the named set is found from there. */
 START_TEST(test_dataset_load_takes_cifar10_only_at_its_official_size)
 {
@@ -156,7 +203,7 @@ START_TEST(test_dataset_load_takes_cifar10_only_at_its_official_size)
         put_named("home/data/cifar-10-batches-bin", 2 * i + 1, NAMED_BYTES);
     }
     ck_assert_msg(dataset_load(&d, "cifar10", &error), "%s", error.text);
-    ck_assert_str_eq(d.name, "cifar10");
+    ck_assert_str_eq(d.name, "custom");
     ck_assert_str_eq(d.class_names[9], "truck");
     ck_assert(d.train.count == 50000 && d.test.count == 10000);
     for (int i = 0; i < 5; i++)
@@ -203,6 +250,7 @@ TCase *data_load_case(void)
     tcase_add_test(tcase, test_dataset_load_reads_a_folder_of_idx_files);
     tcase_add_test(tcase, test_dataset_load_takes_class_names_from_the_folder);
     tcase_add_test(tcase, test_dataset_load_refuses_what_is_no_data_set);
+    tcase_add_test(tcase, test_data_is_called_by_its_hash);
     tcase_add_test(tcase, test_dataset_load_takes_cifar10_only_at_its_official_size);
     if (file_exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"))
         tcase_add_test(tcase, test_dataset_load_reads_fashion_mnist);

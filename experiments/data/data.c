@@ -2,7 +2,6 @@
  * the readers are in data_files.c. */
 #include "data.h"
 #include "../base/files.h"
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <openssl/evp.h>
@@ -22,10 +21,6 @@ enum {
 
 static const char cifar10_folder[] = "data/cifar-10-batches-bin";
 static const char fashion_mnist_folder[] = "/usr/share/datasets/fashion-mnist";
-
-/* CIFAR-10 with every image passed through JPEG at quality 75; not the official bytes. */
-static const char cifar10_jpeg75_sha256[] =
-    "08fb299e0e5391067909a4538e22e78002acad367066e87e777127d4237d9d00";
 
 static const char *const cifar10_files[CIFAR10_FILES] = {"data_batch_1.bin", "data_batch_2.bin",
                                                          "data_batch_3.bin", "data_batch_4.bin",
@@ -80,26 +75,6 @@ static bool read_class_names(Dataset *d, const char *path, Error *error)
                 "%s: %d class names, expected %d of at most %zu bytes without tabs, one a line; mend or "
                 "remove the file",
                 path, classes, CLASSES, sizeof d->class_names[0] - 1);
-}
-
-/* The last part of the folder's path. It enters file names and tab-separated tables, so that characters that
- * could break these become underscores. */
-static void name_after_folder(Dataset *d, const char *folder)
-{
-    size_t end = strlen(folder);
-    while (end > 0 && folder[end - 1] == '/')
-        end--;
-    size_t start = end;
-    while (start > 0 && folder[start - 1] != '/')
-        start--;
-    size_t length = 0;
-    for (size_t i = start; i < end && length < sizeof d->name - 1; i++) {
-        char c = folder[i];
-        d->name[length++] = isalnum((unsigned char)c) || strchr("._-", c) != NULL ? c : '_';
-    }
-    d->name[length] = 0;
-    if (strspn(d->name, ".") == length)
-        snprintf(d->name, sizeof d->name, "folder");
 }
 
 static bool hash_file(EVP_MD_CTX *digest, const char *path, Error *error)
@@ -226,7 +201,6 @@ static bool load_folder(Dataset *d, Files *files, const char *folder, Error *err
     if (!join(cifar10, folder, cifar10_files[0], "", error) || !join(idx, folder, idx_files[0], "", error) ||
         !join(idx_gz, folder, idx_files[0], ".gz", error))
         return false;
-    name_after_folder(d, folder);
     if (file_exists(cifar10))
         return load_cifar10(d, files, folder, false, error);
     if (file_exists(idx) || file_exists(idx_gz))
@@ -237,14 +211,41 @@ static bool load_folder(Dataset *d, Files *files, const char *folder, Error *err
                 folder, cifar10_files[0], idx_files[0]);
 }
 
-/* Class names of what was read, and the name of a set that only its hash tells. `names` is NULL for a folder.
- */
+/* What fetch_cifar10.sh leaves beside the files of an archive whose SHA-256 it checked. */
+static bool is_verified_cifar10(const Dataset *d, const char *folder)
+{
+    char path[PATH_BYTES], expected[256], *text;
+    size_t count;
+    if (!join(path, folder, "verified.tsv", "", NULL) || !file_exists(path) ||
+        !file_read(&text, &count, path, NULL))
+        return false;
+    snprintf(expected, sizeof expected, "archive_sha256\t%s\nfiles_sha256\t%s\n", CIFAR10_ARCHIVE, d->sha256);
+    const bool same = strcmp(text, expected) == 0;
+    free(text);
+    return same;
+}
+
+static const struct {
+    const char *sha256, *name;
+    const char *const *classes;
+} known[] = {
+#define DATA_SET(sha256, name, classes) {sha256, name, classes},
+#include "known.def"
+#undef DATA_SET
+};
+
+/* Names of the set and of its classes. `names` are the classes of the set that was asked for, NULL for a
+ * folder. */
 static bool identify(Dataset *d, const char *folder, const char *const *names, Error *error)
 {
-    if (strcmp(d->sha256, cifar10_jpeg75_sha256) == 0) {
-        snprintf(d->name, sizeof d->name, "cifar10-jpeg75");
+    snprintf(d->name, sizeof d->name, "%s", is_verified_cifar10(d, folder) ? "cifar10" : "custom");
+    if (strcmp(d->name, "cifar10") == 0)
         names = cifar10_classes;
-    }
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(d->sha256, known[i].sha256) == 0) {
+            snprintf(d->name, sizeof d->name, "%s", known[i].name);
+            names = known[i].classes;
+        }
     char path[PATH_BYTES];
     if (names == NULL && !join(path, folder, "batches.meta.txt", "", error))
         return false;
@@ -275,8 +276,6 @@ static bool load(Dataset *d, const char *data, Error *error)
         ok = fail(error, "data set '%.100s' is unknown; give cifar10, fashion-mnist or a folder (with a '/')",
                   data);
     }
-    if (names != NULL)
-        snprintf(d->name, sizeof d->name, "%s", data);
     return ok && hash_files(d->sha256, &files, error) && identify(d, folder, names, error);
 }
 

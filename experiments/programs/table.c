@@ -242,8 +242,11 @@ static void print_differences(const Table *table)
             snprintf(width, sizeof width, "+-%5.2f", (interval.high - interval.low) / 2);
         else
             snprintf(width, sizeof width, "(+-%.2f)", f->test_sets);
-        printf("%-62s %-9s %+6.1f %+9.2f %-8s", table->difference[i].label, kinds[table->difference[i].kind],
-               f->paper, f->here.mean, width);
+        char paper[32] = "-";
+        if (!isnan(f->paper))
+            snprintf(paper, sizeof paper, "%+.1f", f->paper);
+        printf("%-62s %-9s %6s %+9.2f %-8s", table->difference[i].label, kinds[table->difference[i].kind],
+               paper, f->here.mean, width);
         print_cell(6, 3, f->here.df > 0 ? f->p : NAN);
         print_cell(7, 3, f->here.df > 0 ? f->adjusted : NAN);
         printf("  %s", difference_word(f->verdict));

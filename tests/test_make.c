@@ -1,0 +1,138 @@
+/* Make as the experiment engine: the plan of a table, names that hold the data's hash, and what is refused
+ * before anything happens. Nothing is trained here. */
+#include "program.h"
+#include "suites.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Runs a command of the shell; its output, cut to what fits, is in program_output. */
+static int shell(const char *format, const char *folder)
+{
+    char command[1024], line[1200];
+    snprintf(command, sizeof command, format, folder, folder);
+    snprintf(line, sizeof line, "unset MAKEFLAGS MFLAGS MAKELEVEL; { %s; } >%s/said 2>&1", command,
+             program_folder);
+    const int status = system(line);
+    char *said = program_file("said");
+    snprintf(program_output, sizeof program_output, "%s", said ? said : "");
+    free(said);
+    return status;
+}
+
+static int count(const char *word)
+{
+    int times = 0;
+    for (const char *at = strstr(program_output, word); at; at = strstr(at + 1, word))
+        times++;
+    return times;
+}
+
+/* The digits after custom- in the first folder of a plan. */
+static void first_digits(char digits[9])
+{
+    const char *at = strstr(program_output, "runs/custom-");
+    ck_assert_msg(at != NULL, "%s", program_output);
+    snprintf(digits, 9, "%.8s", at + strlen("runs/custom-"));
+    ck_assert_int_eq((int)strspn(digits, "0123456789abcdef"), 8);
+}
+
+/* Seven training commands, pruned rows after their source, no compiler. Other data of the same folder name
+ * has other runs. */
+START_TEST(test_plan_of_a_table)
+{
+    char digits[9], others[9], path[128];
+    static const char plan[] = "make -n table1 BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=smoke";
+    ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
+    ck_assert_int_eq(count("nothing-built/train "), 7);
+    ck_assert_int_eq(count(" -c -o "), 0);
+    ck_assert_int_eq(count("--prune-from="), 3);
+    ck_assert_int_eq(count("smoke-f32-4x8-ours-one-res-seed1"), 2); /* the command and the table */
+    first_digits(digits);
+    ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
+    first_digits(others);
+    ck_assert_str_eq(digits, others);
+    snprintf(path, sizeof path, "%s/data/test_batch.bin", program_folder);
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, 100, SEEK_SET);
+    fputc(255, file);
+    fclose(file);
+    ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
+    first_digits(others);
+    ck_assert_str_ne(digits, others);
+}
+END_TEST
+
+/* Table 2 shares Table 1's runs of 64 channels: 12 rows and 3 that are pruned. */
+START_TEST(test_nothing_is_trained_twice)
+{
+    ck_assert_msg(shell("make -n table1 table2 BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=quick",
+                        program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_int_eq(count("nothing-built/train "), 15);
+    ck_assert_int_eq(count(" --channels=4 "), 4 + 4); /* commands, and what the table asks of its rows */
+}
+END_TEST
+
+static const struct {
+    const char *command, *word;
+} refused[] = {
+    {"make table1 DATA=%s/data RUNS='%s/my runs'", "2 words"},
+    {"make superclean DATA=%s/data RUNS='%s/my runs'", "2 words"},
+    {"make table1 RUNS=%s DATA='%s/my data'", "2 words"},
+    {"make table1 DATA=%s/data RUNS='%s/a;b'", "signs of the shell"},
+    {"make table1 DATA=%s/data RUNS=%s/runs SEEDS='1 1'", "a seed counts once"},
+    {"make table1 DATA=%s/data RUNS=%s/runs SEEDS='1 x'", "whole number"},
+    {"make -n table1 DATA=nowhere%.0s RUNS=%s/runs", "DATA is nowhere"},
+    {"make superclean BUILD=nothing-built RUNS=%s DATA=%s/data", "nothing was removed"},
+    {"make clean BUILD=%s/data RUNS=%s", "nothing was removed"},
+};
+
+START_TEST(test_refused_before_anything_happens)
+{
+    char path[128];
+    struct stat status;
+    ck_assert_int_ne(shell(refused[_i].command, program_folder), 0);
+    ck_assert_msg(count(refused[_i].word) >= 1, "%s", program_output);
+    snprintf(path, sizeof path, "%s/data/test_batch.bin", program_folder);
+    ck_assert_int_eq(stat(path, &status), 0);
+    snprintf(path, sizeof path, "%s/runs", program_folder);
+    ck_assert_int_ne(stat(path, &status), 0);
+}
+END_TEST
+
+START_TEST(test_superclean_removes_runs_and_tables)
+{
+    struct stat status;
+    char path[128];
+    ck_assert_msg(shell("mkdir -p %s/runs/a && touch %s/runs/a/config.tsv", program_folder) == 0, "%s",
+                  program_output);
+    ck_assert_msg(shell("touch %s/runs/a/provenance.tsv %s/runs/table1-x-smoke-f32.tsv", program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(shell("touch %s/runs/mine && ! make superclean BUILD=nothing-built RUNS=%s/runs",
+                        program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(
+        shell("rm %s/runs/mine && make superclean BUILD=nothing-built RUNS=%s/runs", program_folder) == 0,
+        "%s", program_output);
+    snprintf(path, sizeof path, "%s/runs", program_folder);
+    ck_assert_int_ne(stat(path, &status), 0);
+}
+END_TEST
+
+Suite *make_suite(void)
+{
+    Suite *suite = suite_create("make");
+    TCase *tcase = tcase_create("goals");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, program_write_data, NULL);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_plan_of_a_table);
+    tcase_add_test(tcase, test_nothing_is_trained_twice);
+    tcase_add_loop_test(tcase, test_refused_before_anything_happens, 0, sizeof refused / sizeof *refused);
+    tcase_add_test(tcase, test_superclean_removes_runs_and_tables);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
