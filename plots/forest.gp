@@ -3,8 +3,8 @@
 count = int(system("tail -n +2 '".data."' | wc -l"))
 wide = 900; high = 110 + 26 * count; size = 10
 load "plots/style.gp"
-lowest = system("awk -F'\t' 'NR > 1 { if (m == \"\" || $4 < m) m = $4; if ($6 != \"-\" && $6 < m) m = $6 } END { print m }' '".data."'") + 0
-highest = system("awk -F'\t' 'NR > 1 { if (m == \"\" || $5 > m) m = $5; if ($6 != \"-\" && $6 > m) m = $6 } END { print m }' '".data."'") + 0
+lowest = system("awk -F'\t' 'NR > 1 { for (i = 3; i <= 6; i++) if (i != 5 && $i != \"-\" && (m == \"\" || $i + 0 < m)) m = $i + 0 } END { print m }' '".data."'") + 0
+highest = system("awk -F'\t' 'NR > 1 { for (i = 3; i <= 6; i++) if (i != 4 && $i != \"-\" && (m == \"\" || $i + 0 > m)) m = $i + 0 } END { print m }' '".data."'") + 0
 do for [kind in "svg png"] {
     eval (kind eq "svg" ? svg : png)
     f = ",".(kind eq "svg" ? 9 : 18)
@@ -13,11 +13,12 @@ do for [kind in "svg png"] {
     set bmargin at screen 60.0 / high; set tmargin at screen 1 - 20.0 / high
     set border 1; unset ytics; set yrange [count - 0.3:-0.7]
     set xrange [floor(lowest) - 0.5:ceil(highest) + 0.5]
-    set xlabel "difference in accuracy, points: interval (95 %), the paper's value as a tick, the margin in grey" tc rgb text
+    set xlabel "difference in accuracy, points; 95 % interval (a ring: one seed, none); tick: the paper's value; grey: the margin" tc rgb text
     set arrow 1 from 0, graph 0 to 0, graph 1 nohead lc rgb soft lw 1
     unset grid; set grid x back lc rgb line
     plot data skip 1 using (0):0:(-$7):7:($0 - 0.42):($0 + 0.42) with boxxyerror fs solid noborder lc rgb "#e4e4de", \
          data skip 1 using 3:0:4:5 with xerrorbars lc rgb blue lw 1.6 pt 7 ps 0.8, \
+         data skip 1 using (strcol(4) eq "-" ? $3 : NaN):0 with points lc rgb blue pt 6 ps 0.9 lw 1.6, \
          data skip 1 using 6:($0 - 0.32):(0):(0.64) with vectors nohead lc rgb orange lw 2.5, \
          data skip 1 using (floor(lowest) - 0.5):0:(sprintf("%s  ", strcol(1))) with labels right font f tc rgb text, \
          data skip 1 using (ceil(highest) + 0.5):0:(sprintf("  %s (%s)", strcol(8), strcol(9))) with labels left font f tc rgb text

@@ -11,8 +11,8 @@ awk -F'\t' '
     ($at["id"] in statement) && $at["estimate"] + 0 == $at["estimate"] {
         line[$at["id"]] = $at["estimate"] "\t" $at["ci95"] "\t" $at["verdict"] "\t" $at["grade"] }
     END { for (i = 1; i <= n; i++) { id = order[i]; if (!(id in line)) continue
-        split(line[id], part, "\t"); split(part[2], ends, /[^0-9.+-]+/); first = ends[1] == "" ? 2 : 1
-        if (ends[first] == "") continue
-        printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, statement[id], part[1], ends[first], ends[first + 1],
+        split(line[id], part, "\t"); low = high = "-" # one seed has no interval
+        if (part[2] ~ /[0-9]/) { split(part[2], ends, /[^0-9.+-]+|\.\./); first = ends[1] == "" ? 2 : 1; low = ends[first]; high = ends[first + 1] }
+        printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, statement[id], part[1], low, high,
             (paper[id] + 0 == paper[id] ? paper[id] : "-"), (margin[id] + 0 == margin[id] ? margin[id] : 0.5), part[3], part[4] } }
 ' "${CLAIMS:-paper/claims.tsv}" "$AUDIT"
