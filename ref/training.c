@@ -18,37 +18,39 @@ TrainingSettings training_settings(void)
         .layers = 10, /* section 4.2: "10 layers with 64 channel per layer" */
         .channels = 64,
         .mix = MIX_LEARNED,
-        .levels = 5,             /* choice "resolutions" */
-        .first_level = 0,        /* choice "levels" */
-        .down = POOL_MAX,        /* choice "down" */
-        .up = UPSAMPLE_NEAREST,  /* choice "up" */
-        .shared_norm = false,    /* choice "batch-norm" */
-        .affine = false,         /* choice "batch-norm" */
-        .norm_eps = 1e-5,        /* choice "batch-norm" */
-        .norm_momentum = 0.1,    /* choice "batch-norm" */
-        .linear_head = false,    /* choice "head" */
-        .bias = true,            /* choice "conv-bias" */
-        .images_a = 40000,       /* section 4.1: "40,000 images for training the network parameters */
-        .images_b = 10000,       /* and 10,000 for estimating the values of alphas" */
-        .images_test = 10000,    /* "testing sets of sizes .. 10,000 images"; choice "test-images" */
-        .images_epoch = 10000,   /* choice "test-images" */
-        .fixed_data_all = false, /* choice "baseline-data" */
-        .augment = true,         /* choice "augmentation" */
-        .epochs = 400,           /* section 4.1: "for 400 epochs" */
-        .batch = 192,            /* choice "sgd" */
-        .lr = 0.1,               /* choice "sgd" */
-        .lr_min = 0.001,         /* choice "sgd" */
-        .momentum = 0.9,         /* choice "sgd" */
-        .weight_decay = 0,       /* choice "sgd" */
-        .logits_lr = 0,          /* section 4.1: "initial learning rate 10^-4", */
-        .logits_beta1 = 0.5,     /* "momentum (0.5,0.999)" */
-        .logits_beta2 = 0.999,   /* "and weight decay 3 x 10^-4"; choice "adam" */
-        .logits_eps = 1e-8,      /* choice "adam" */
-        .logits_decay = 3e-4,    /* choice "adam": as L2 */
-        .logits_first = false,   /* choice "order" */
-        .prune_threshold = 0,    /* choice "pruning" */
-        .prune_scratch = false,  /* choice "pruning" */
-        .prune_epochs = 0,       /* choice "pruning" */
+        .levels = 5,                   /* choice "resolutions" */
+        .first_level = 0,              /* choice "levels" */
+        .down = POOL_MAX,              /* choice "down" */
+        .up = UPSAMPLE_NEAREST,        /* choice "up" */
+        .shared_norm = false,          /* choice "batch-norm" */
+        .affine = false,               /* choice "batch-norm" */
+        .norm_eps = 1e-5,              /* choice "batch-norm" */
+        .norm_momentum = 0.1,          /* choice "batch-norm" */
+        .linear_head = false,          /* choice "head" */
+        .bias = true,                  /* choice "conv-bias" */
+        .images_a = 40000,             /* section 4.1: "40,000 images for training the network parameters */
+        .images_b = 10000,             /* and 10,000 for estimating the values of alphas" */
+        .images_test = 10000,          /* "testing sets of sizes .. 10,000 images"; choice "test-images" */
+        .images_epoch = 10000,         /* choice "test-images" */
+        .fixed_data_all = false,       /* choice "baseline-data" */
+        .augment = true,               /* choice "augmentation" */
+        .epochs = 400,                 /* section 4.1: "for 400 epochs" */
+        .batch = 192,                  /* choice "sgd" */
+        .lr = 0.1,                     /* choice "sgd" */
+        .lr_min = 0.001,               /* choice "sgd" */
+        .momentum = 0.9,               /* choice "sgd" */
+        .weight_decay = 0,             /* choice "sgd" */
+        .logits_lr = 0,                /* section 4.1: "initial learning rate 10^-4", */
+        .logits_beta1 = 0.5,           /* "momentum (0.5,0.999)" */
+        .logits_beta2 = 0.999,         /* "and weight decay 3 x 10^-4"; choice "adam" */
+        .logits_eps = 1e-8,            /* choice "adam" */
+        .logits_decay = 3e-4,          /* choice "adam": as L2 */
+        .logits_first = false,         /* choice "order" */
+        .logits_data = LOGITS_ON_B,    /* section 3.4: "on D_b" */
+        .logits_start = START_UNIFORM, /* section 3.4: "initialized with the same value" */
+        .prune_threshold = 0,          /* choice "pruning" */
+        .prune_scratch = false,        /* choice "pruning" */
+        .prune_epochs = 0,             /* choice "pruning" */
     };
 }
 
@@ -118,6 +120,23 @@ static void initialise(PlainNetwork *net, uint64_t seed)
                          random_normal(seed, STREAM_FILTERS, (uint32_t)(net->head_w - net->filters + i), 0);
 }
 
+/* Controls: alpha starts at random, or with 0.9 = e^a / (e^a + R - 1) on the finest or on the coarsest level.
+ */
+static void start_alpha(PlainNetwork *net, const TrainingSettings *s)
+{
+    const int levels = net->shape.levels, r = net->shape.levels - s->levels; /* the finest of R */
+    for (int l = 0; l < net->shape.layers && s->mix == MIX_LEARNED; l++) {
+        double *a = net->logits + (size_t)l * levels;
+        if (s->logits_start == START_RANDOM)
+            for (int i = 0; i < levels; i++)
+                a[i] = random_normal(s->seed, STREAM_LOGITS, (uint32_t)(l * levels + i), 0);
+        if (s->levels > 1 && s->logits_start == START_FINEST)
+            a[r] = log(9.0 * (s->levels - 1));
+        if (s->levels > 1 && s->logits_start == START_COARSEST)
+            a[levels - 1] = log(9.0 * (s->levels - 1));
+    }
+}
+
 /* A training under way: the images, their split, and one batch. */
 typedef struct {
     const TrainingImages *data;
@@ -137,7 +156,7 @@ static void split(Course *c, const TrainingSettings *s, uint32_t *all)
 {
     random_permutation(all, c->data->train, s->seed, STREAM_SPLIT, 0);
     c->a = all;
-    c->b = all + s->images_a;
+    c->b = s->logits_data == LOGITS_ON_A ? all : all + s->images_a; /* a control: alpha learns on D_a too */
     /* Choice "baseline-data": D_a only, or what stands behind it too. */
     c->count_a = s->images_a + (s->mix != MIX_LEARNED && s->fixed_data_all ? s->images_b : 0);
 }
@@ -337,7 +356,8 @@ static void plan(Training *t, Course *c, const Training *source)
         s->logits_lr = logits_rate(s->epochs * t->iterations);
     if (s->images_epoch > s->images_test)
         s->images_epoch = s->images_test;
-    c->learns = s->mix == MIX_LEARNED && !source; /* pruned: "alpha then frozen" */
+    c->learns = s->mix == MIX_LEARNED && !source && /* pruned: "alpha then frozen" */
+                s->logits_data != LOGITS_FROZEN;
     if (!source || s->prune_scratch)
         return;
     if (s->prune_epochs == 0)
@@ -359,6 +379,7 @@ static bool train(Training *t, Course *c, const Training *source)
     if (!t->network || !t->epoch)
         return false;
     initialise(t->network, s->seed);
+    start_alpha(t->network, s);
     if (source)
         take_over(t->network, source->network, s->prune_scratch);
     for (int epoch = 0; epoch < t->epochs; epoch++) {

@@ -16,6 +16,10 @@ typedef enum {
     MIX_LEARNED     /* "Our Model" */
 } MixKind;
 
+/* The paper's are the first ones; the others are controls. */
+typedef enum { LOGITS_ON_B, LOGITS_ON_A, LOGITS_FROZEN } LogitsData;
+typedef enum { START_UNIFORM, START_RANDOM, START_FINEST, START_COARSEST } LogitsStart;
+
 typedef struct {
     uint64_t seed;
     /* The network. */
@@ -38,6 +42,8 @@ typedef struct {
     double logits_lr;                          /* 0: by the rule of choice "adam" */
     double logits_beta1, logits_beta2, logits_eps, logits_decay;
     bool logits_first; /* in an iteration */
+    LogitsData logits_data;
+    LogitsStart logits_start;
     /* Pruning, where there is a network to prune. */
     double prune_threshold;
     bool prune_scratch; /* new filters, the whole schedule */

@@ -83,6 +83,13 @@ static const struct {
     WORD("down", "subsample", down, POOL_SUBSAMPLE),
     WORD("up", "nearest", up, UPSAMPLE_NEAREST),
     WORD("up", "bilinear", up, UPSAMPLE_BILINEAR),
+    WORD("logits-data", "b", logits_data, LOGITS_ON_B),
+    WORD("logits-data", "a", logits_data, LOGITS_ON_A),
+    WORD("logits-data", "none", logits_data, LOGITS_FROZEN),
+    WORD("logits-start", "uniform", logits_start, START_UNIFORM),
+    WORD("logits-start", "random", logits_start, START_RANDOM),
+    WORD("logits-start", "finest", logits_start, START_FINEST),
+    WORD("logits-start", "coarsest", logits_start, START_COARSEST),
 #undef WORD
 };
 

@@ -207,6 +207,30 @@ void network_initialise(Network *net, uint64_t seed)
         draw(net, at, (size_t)head.classes * head.channels, sqrt(1.0 / head.channels), seed);
 }
 
+void network_start_alpha(Network *net, AlphaStart start, uint64_t seed)
+{
+    const NetworkSpec *s = &net->spec;
+    for (int l = 0; l < s->layers; l++) {
+        int kept = 0, finest = s->levels - 1, coarsest = 0;
+        for (int r = 0; r < s->levels; r++) {
+            if (!level_kept(s->kept[l], r))
+                continue;
+            kept++;
+            finest = r < finest ? r : finest;
+            coarsest = r;
+        }
+        for (int r = 0; r < s->levels; r++) {
+            const size_t at = (size_t)l * s->levels + r;
+            const bool first = kept > 1 && r == (start == ALPHA_FINEST ? finest : coarsest);
+            /* exp(a) / (exp(a) + kept - 1) = 0.9 */
+            const double logit = start == ALPHA_RANDOM ? random_normal(seed, STREAM_LOGITS, (uint32_t)at, 0)
+                                 : start != ALPHA_UNIFORM && first ? log(9.0 * (kept - 1))
+                                                                   : 0;
+            net->engine->vector_write(net->logits, at, &logit, 1);
+        }
+    }
+}
+
 const Tensor *network_input(const Network *net, int l)
 {
     return net->depth && l == net->spec.layers - 1 ? net->mixed : net->map[l];

@@ -55,6 +55,12 @@ void network_free(Network *net);
 /* Filters He-normal (fan-in; the linear head 1/fan-in), biases 0, gamma 1, beta 0, logits 0. */
 void network_initialise(Network *net, uint64_t seed);
 
+/* Where alpha starts: logits 0; standard normal logits; 0.9 on the finest or on the coarsest kept level, the
+ * rest shared by the others. The words of option logits-start. */
+typedef enum { ALPHA_UNIFORM, ALPHA_RANDOM, ALPHA_FINEST, ALPHA_COARSEST } AlphaStart;
+
+void network_start_alpha(Network *net, AlphaStart start, uint64_t seed);
+
 /* Mean loss of images (n,channels,H,W) against labels (n), 1 <= n <= batch. labels must live until the
  * backward pass. */
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass);

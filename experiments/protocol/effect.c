@@ -33,9 +33,14 @@ static bool fine_tunes(const Options *o)
     return prunes(o) && o->prune_start == PRUNE_TRAINED;
 }
 
-static bool learns(const Options *o)
+static bool starts(const Options *o)
 {
     return o->pooling == POOLING_LEARNED && !prunes(o);
+}
+
+static bool learns(const Options *o)
+{
+    return starts(o) && o->logits_data != LOGITS_DATA_NONE;
 }
 
 static const struct {
@@ -50,12 +55,14 @@ static const struct {
     {"up", pools, "a --pooling other than none"},
     {"norm", pools, "a --pooling other than none"},
     {"fixed-data", is_fixed, "a --pooling other than learned"},
-    {"logits-lr", learns, "--pooling=learned without --prune-from"},
-    {"logits-beta1", learns, "--pooling=learned without --prune-from"},
-    {"logits-beta2", learns, "--pooling=learned without --prune-from"},
-    {"logits-eps", learns, "--pooling=learned without --prune-from"},
-    {"logits-decay", learns, "--pooling=learned without --prune-from"},
-    {"order", learns, "--pooling=learned without --prune-from"},
+    {"logits-data", starts, "--pooling=learned without --prune-from"},
+    {"logits-start", starts, "--pooling=learned without --prune-from"},
+    {"logits-lr", learns, "--pooling=learned without --prune-from and --logits-data=none"},
+    {"logits-beta1", learns, "--pooling=learned without --prune-from and --logits-data=none"},
+    {"logits-beta2", learns, "--pooling=learned without --prune-from and --logits-data=none"},
+    {"logits-eps", learns, "--pooling=learned without --prune-from and --logits-data=none"},
+    {"logits-decay", learns, "--pooling=learned without --prune-from and --logits-data=none"},
+    {"order", learns, "--pooling=learned without --prune-from and --logits-data=none"},
     {"prune-threshold", prunes, "--prune-from"},
     {"prune-start", prunes, "--prune-from"},
     {"prune-epochs", fine_tunes, "--prune-from with --prune-start=trained"},

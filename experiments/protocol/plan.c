@@ -137,13 +137,17 @@ bool plan_resolve(Plan *plan, const Options *options, Error *error)
         return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
     if (o->images_epoch > o->images_test)
         o->images_epoch = o->images_test;
-    plan->learns_alpha = o->pooling == POOLING_LEARNED && !pruned;
+    plan->learns_alpha = o->pooling == POOLING_LEARNED && !pruned && o->logits_data != LOGITS_DATA_NONE;
     plan->images = o->images_a;
     if (o->pooling != POOLING_LEARNED && o->fixed_data == FIXED_DATA_ALL)
         plan->images += o->images_b;
     if (o->batch > plan->images || (plan->learns_alpha && o->batch > o->images_b))
         return fail(error, "a batch of %d is larger than D_a (%d) or D_b (%d): choose a smaller --batch",
                     o->batch, o->images_a, o->images_b);
+    if (plan->learns_alpha && o->logits_data == LOGITS_DATA_A && o->images_b > o->images_a)
+        return fail(error,
+                    "--logits-data=a takes %d images of D_a, which has %d: choose a smaller --images-b",
+                    o->images_b, o->images_a);
     plan->iterations = plan->images / o->batch;
     plan->epochs = o->epochs;
     if (o->logits_lr == 0)

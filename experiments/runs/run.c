@@ -158,6 +158,8 @@ static bool make_split(Run *run, Error *error)
         return fail(error, "not enough memory for the split of %d images", o->images_a + o->images_b);
     run->b = run->a + o->images_a; /* behind D_a, so that a run on both sees one array */
     split_training_set(run->a, o->images_a, run->b, o->images_b, run->data.train.count, (uint64_t)o->seed);
+    if (o->logits_data == LOGITS_DATA_A)
+        run->b = run->a;
     return true;
 }
 
@@ -179,6 +181,8 @@ static bool start_new(Run *run, Error *error)
     if (!run->net)
         return false;
     network_initialise(run->net, (uint64_t)run->plan.options.seed);
+    network_start_alpha(run->net, (AlphaStart)run->plan.options.logits_start,
+                        (uint64_t)run->plan.options.seed);
     run->fresh = true;
     write_headers(&run->log, &run->alpha, &run->timing, &run->plan);
     return true;
