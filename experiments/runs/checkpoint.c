@@ -155,8 +155,10 @@ bool checkpoint_get(Checkpoint *c, const char *name, double *values, size_t coun
     assert(!c->writing);
     hid_t dataset = H5Dopen2(c->file, name, H5P_DEFAULT);
     if (dataset < 0)
-        return fail(error, "%s has no dataset '%s'; it is a checkpoint of another kind of run", c->path,
-                    name);
+        return fail(error,
+                    "%s has no dataset '%s'; it was written by another version of this program, or for "
+                    "another network",
+                    c->path, name);
     long long found;
     bool right = has_length(dataset, count, &found);
     bool read = right && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
@@ -193,7 +195,10 @@ bool checkpoint_get_text(Checkpoint *c, const char *name, char *text, size_t siz
     assert(!c->writing);
     hid_t attribute = H5Aopen(c->file, name, H5P_DEFAULT);
     if (attribute < 0)
-        return fail(error, "%s has no text '%s'; it is a checkpoint of another kind of run", c->path, name);
+        return fail(
+            error,
+            "%s has no text '%s'; it was written by another version of this program, or for another network",
+            c->path, name);
     hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
                  H5Sget_simple_extent_npoints(space) == 1;
