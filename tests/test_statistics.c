@@ -270,6 +270,10 @@ START_TEST(test_cost_holds_to_the_last_digit)
     ck_assert(!cost_holds(0.31, 304900000));
     ck_assert(!cost_holds(0.26, 110979072));
     ck_assert(!cost_holds(0.26, 265100000));
+    ck_assert(parameters_hold(0.3, 302400));
+    ck_assert(parameters_hold(21.2, 21233664));
+    ck_assert(!parameters_hold(2, 497664));
+    ck_assert(!parameters_hold(0.9, 951000));
 }
 END_TEST
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *expected, *out, *budget, *title, *all;
+    const char *expected, *out, *budget, *title, *all, *literature;
     bool speed;
 } Settings;
 
@@ -147,24 +147,34 @@ static double shown(const Table *table, double accuracy)
     return table->errors ? 100 - accuracy : accuracy;
 }
 
+/* The width of the labels. */
+static int label_width(const Table *table)
+{
+    int width = 22;
+    for (int i = 0; i < table->count; i++)
+        if ((int)strlen(table->rows[i].label) > width)
+            width = (int)strlen(table->rows[i].label);
+    return width;
+}
+
 static void print_titles(const Table *table, const Settings *settings)
 {
-    printf("\n%-30s %6s %16s %8s  %-10s", "", "paper", "here", "best on", "");
+    printf("\n%-*s %6s %16s %8s  %-10s", label_width(table), "", "paper", "here", "best on", "");
     if (any(table, offsetof(Row, cost)))
         printf(" %6s %9s %9s  %-13s", "paper", "here", "at paper's", "");
     if (any(table, offsetof(Row, parameters)))
-        printf(" %6s %9s", "paper", "here");
+        printf(" %6s %9s %9s  %-13s", "paper", "here", "at paper's", "");
     if (any(table, offsetof(Row, depth)))
         printf(" %6s %-20s", "paper", "here: likeliest,");
     if (settings->speed)
         printf(" %8s %8s %8s", "", "", "peak");
     printf(" %7s %8s\n", "epochs", "");
-    printf("%-30s %6s %16s %8s  %-10s", "row", table->errors ? "error" : "acc.",
+    printf("%-*s %6s %16s %8s  %-10s", label_width(table), "row", table->errors ? "error" : "acc.",
            table->errors ? "error, %" : "accuracy, %", "test", "verdict");
     if (any(table, offsetof(Row, cost)))
         printf(" %6s %9s %9s  %-13s", "cost", "cost, G", "size", "cost");
     if (any(table, offsetof(Row, parameters)))
-        printf(" %6s %9s", "par, M", "par, M");
+        printf(" %6s %9s %9s  %-13s", "par, M", "par, M", "size", "parameters");
     if (any(table, offsetof(Row, depth)))
         printf(" %6s %-20s", "depth", "expected, last");
     if (settings->speed)
@@ -174,8 +184,9 @@ static void print_titles(const Table *table, const Settings *settings)
 
 static void print_row(const Row *row, const Table *table, const Settings *settings)
 {
-    const double macs = row_paper_macs(row);
-    printf("%-30s", row->label);
+    double weights;
+    const double macs = row_paper_macs(&weights, row);
+    printf("%-*s", label_width(table), row->label);
     print_cell(6, 1 + table->errors, shown(table, row->accuracy));
     printf(" %8.2f +-%5.2f %8.2f  %-10s", shown(table, row_accuracies(row, false).mean),
            half_width(row, table_spread(table, false)), shown(table, row_accuracies(row, true).mean),
@@ -189,6 +200,10 @@ static void print_row(const Row *row, const Table *table, const Settings *settin
     if (any(table, offsetof(Row, parameters))) {
         print_cell(6, 1, row->parameters);
         print_cell(9, 4, mean_of(row, offsetof(RunRecord, parameters)) / 1e6);
+        print_cell(9, 2, weights > 0 ? weights / 1e6 : NAN);
+        printf("  %-13s", isnan(row->parameters)                      ? "-"
+                          : parameters_hold(row->parameters, weights) ? "holds"
+                                                                      : "does not hold");
     }
     if (any(table, offsetof(Row, depth))) {
         print_cell(6, 0, row->depth);
@@ -269,31 +284,31 @@ static void print_differences(const Table *table)
                "this size\nalone would move.\n");
 }
 
-/* Numbers by others stand under a line of their own. */
-static void print_literature(const char *expected)
+/* Numbers by others stand under a line of their own. The file's columns: net, parameters, macs, accuracy,
+ * source. */
+static bool print_literature(const char *path, Error *error)
 {
-    char path[4096], *text;
+    char *text;
     size_t count;
-    const char *dot = strrchr(expected, '.');
-    snprintf(path, sizeof path, "%.*s-literature.tsv", dot ? (int)(dot - expected) : (int)strlen(expected),
-             expected);
-    if (!file_exists(path) || !file_read(&text, &count, path, NULL))
-        return;
-    printf("\n----------------------------------------------------------------\nLiterature, under other "
-           "protocols, not "
-           "measured here:\n");
-    for (const char *line = text; *line;) {
-        char cells[4][96] = {"", "", "", ""};
-        for (int i = 0; i < 4; i++) {
-            const size_t width = strcspn(line, "\t\n");
-            snprintf(cells[i], sizeof cells[i], "%.*s", (int)width, line);
-            line += width + (line[width] == '\t');
-        }
-        printf("  %-66s %10s %10s  %s\n", cells[0], cells[1], cells[2], cells[3]);
-        line += strcspn(line, "\n");
-        line += *line == '\n';
+    if (!path)
+        return true;
+    if (!file_read(&text, &count, path, error))
+        return false;
+    printf("\n--------------------------------------------------------------------------------\n"
+           "Literature, under other protocols, nothing of it measured here:\n%-40s %9s %7s %7s  %s\n",
+           "net", "accuracy", "par, M", "cost, G", "source");
+    for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        char net[64], parameters[32], macs[32], accuracy[32], source[96];
+        if (sscanf(line + 1, "%63[^\t]\t%31[^\t]\t%31[^\t]\t%31[^\t]\t%95[^\n]", net, parameters, macs,
+                   accuracy, source) != 5)
+            continue;
+        printf("%-40s %9s", net, accuracy);
+        print_cell(7, 2, *parameters == '-' ? NAN : strtod(parameters, NULL) / 1e6);
+        print_cell(7, 3, *macs == '-' ? NAN : strtod(macs, NULL) / 1e9);
+        printf("  %s\n", source);
     }
     free(text);
+    return true;
 }
 
 static void write_rows(Text *text, const Table *table)
@@ -306,13 +321,15 @@ static void write_rows(Text *text, const Table *table)
         "last\t"
         "images_per_second\tpeak_mib\tepochs\ttotal_epochs\tseconds\n");
     for (int i = 0; i < table->count; i++) {
+        double weights;
         const Row *row = &table->rows[i];
+        const double macs = row_paper_macs(&weights, row);
         const Sample accuracy = row_accuracies(row, false);
         text_add(text, "%s\t%s\t%.6g\t%.4f\t%.4f\t%.4f\t%d\t%.4f\t%s\t%.6g\t%.6f\t%.6f\t%s\t%.0f", row->id,
                  row->label, row->accuracy, accuracy.mean, half_width(row, spread), accuracy.sd, row->count,
                  row_accuracies(row, true).mean, accuracy_verdict(row, table), row->cost,
-                 mean_of(row, offsetof(RunRecord, macs)) / 1e9, row_paper_macs(row) / 1e9,
-                 cost_verdict(row, row_paper_macs(row)), mean_of(row, offsetof(RunRecord, parameters)));
+                 mean_of(row, offsetof(RunRecord, macs)) / 1e9, macs / 1e9, cost_verdict(row, macs),
+                 mean_of(row, offsetof(RunRecord, parameters)));
         for (size_t k = 0; k < 3; k++)
             text_add(text, "\t%.4g", mean_of(row, offsetof(RunRecord, depth) + k * sizeof(double)));
         text_add(text, "\t%.1f\t%.0f\t%d\t%d\t%.1f\n", mean_of(row, offsetof(RunRecord, images_per_second)),
@@ -386,9 +403,10 @@ static bool read_arguments(Table *table, Settings *settings, int argc, char **ar
     for (int i = 1; i < argc; i++) {
         const char **const texts[] = {&settings->expected, &settings->out, &settings->budget,
                                       &settings->title, &settings->all};
-        static const char *const names[] = {"--expected=", "--out=", "--budget=", "--title=", "--all="};
+        static const char *const names[] = {
+            "--expected=", "--out=", "--budget=", "--title=", "--all=", "--literature="};
         bool known = false;
-        for (int k = 0; k < 5; k++)
+        for (int k = 0; k < 6; k++)
             known = known || option(texts[k], argv[i], names[k]);
         if (strcmp(argv[i], "--speed") == 0)
             settings->speed = true;
@@ -400,13 +418,14 @@ static bool read_arguments(Table *table, Settings *settings, int argc, char **ar
     return true;
 }
 
-static const char usage[] = "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] [--speed]\n"
-                            "      [--all=OPTIONS] [--row=\"ROW:OPTIONS\" ...] ROW=FOLDER ...\n\n"
-                            "Prints the paper's table beside the runs in the folders, one or more a row, and "
-                            "writes it as TSV. Runs that "
-                            "do\nnot compare are refused; with --row, so are runs that were made with other "
-                            "options than these and --all's. "
-                            "--speed\nadds images a second, seconds a step and peak memory.\n";
+static const char usage[] =
+    "table --expected=FILE --out=FILE [--title=TEXT] [--budget=NAME] [--speed] [--literature=FILE]\n"
+    "      [--all=OPTIONS] [--row=\"ROW:OPTIONS\" ...] ROW=FOLDER ...\n\n"
+    "Prints the paper's table beside the runs in the folders, one or more a row, and "
+    "writes it as TSV. Runs that "
+    "do\nnot compare are refused; with --row, so are runs that were made with other "
+    "options than these and --all's. "
+    "--speed\nadds images a second, seconds a step and peak memory.\n";
 
 int main(int argc, char **argv)
 {
@@ -429,8 +448,7 @@ int main(int argc, char **argv)
     print_header(&table, &settings);
     print_rows(&table, &settings);
     print_differences(&table);
-    print_literature(settings.expected);
-    if (!write_tsv(&table, &settings, &error))
+    if (!print_literature(settings.literature, &error) || !write_tsv(&table, &settings, &error))
         die("table", &error);
     printf("\nAs TSV: %s\n", settings.out);
     return program_end("table");

@@ -218,14 +218,17 @@ static bool paper_network(NetworkSpec *s, const Row *row, const RunRecord *run)
     return !run->options.prune_from[0] || run->options.layers == o.layers;
 }
 
-double row_paper_macs(const Row *row)
+double row_paper_macs(double *weights, const Row *row)
 {
     double sum = 0;
+    *weights = 0;
     for (int i = 0; i < row->count; i++) {
         NetworkSpec s;
         if (!paper_network(&s, row, &row->runs[i]))
-            return 0;
-        sum += network_cost(&s).macs / row->count;
+            return *weights = 0;
+        const Cost cost = network_cost(&s);
+        sum += cost.macs / row->count;
+        *weights = (double)cost.weights;
     }
     return sum;
 }

@@ -39,6 +39,10 @@ VARIANT_no-pooling          := --pooling=none
 VARIANT_predefined          := --pooling=predefined
 VARIANT_scale-invariant     := --pooling=uniform
 VARIANT_ours                := --pooling=learned
+VARIANT_ours-depth          := --pooling=learned --depth=learned
+VARIANT_ours-eff            := --pooling=learned --block=mbconv
+VARIANT_fabric-sparse       := --net=fabric-sparse --pooling=none --head=linear --bias=no
+VARIANT_fabric-dense        := --net=fabric-dense --pooling=none --head=linear --bias=no
 VARIANT_ours-thr-0.1        := --pooling=learned --prune-threshold=0.1
 VARIANT_ours-thr-0.2        := --pooling=learned --prune-threshold=0.2
 VARIANT_ours-one-res        := --pooling=learned --prune-threshold=1
@@ -59,6 +63,11 @@ CHANGES := average=--down=average bilinear=--up=bilinear shared=--norm=shared af
 $(foreach change,$(CHANGES),$(foreach variant,predefined ours,$(eval \
 	VARIANT_$(variant)-$(firstword $(subst =, ,$(change))) := $(VARIANT_$(variant)) \
 	$(patsubst $(firstword $(subst =, ,$(change)))=%,%,$(change)))))
+VARIANT_ours-unshared       := --pooling=learned --filters=unshared
+VARIANT_ours-on-a           := --pooling=learned --logits-data=a
+VARIANT_ours-random         := --pooling=learned --logits-data=none --logits-start=random
+VARIANT_ours-from-finest    := --pooling=learned --logits-start=finest
+VARIANT_ours-from-coarsest  := --pooling=learned --logits-start=coarsest
 VARIANT_ours-logits-1e-4    := --pooling=learned --logits-lr=0.0001
 VARIANT_ours-logits-1e-3    := --pooling=learned --logits-lr=0.001
 VARIANT_ours-logits-1e-2    := --pooling=learned --logits-lr=0.01
@@ -76,13 +85,25 @@ TITLE_table1   := Table 1. Comparison with baselines
 ROWS_table1    := $(foreach v,no-pooling predefined scale-invariant ours ours-thr-0.1 ours-thr-0.2 ours-one-res,$v:$v@10x64)
 TITLE_table2   := Table 2. Number of channels
 ROWS_table2    := $(foreach c,16 32 64,$(foreach v,no-pooling scale-invariant predefined ours,$v-$c:$v@10x$c))
+TITLE_table3   := Table 3. Network depth
+ROWS_table3    := ours-10:ours@10x64 depth-10:ours-depth@10x64 ours-20:ours@20x64 depth-20:ours-depth@20x64
+TITLE_table4   := Table 4. Comparison with FabricNet
+ROWS_table4    := fabric-sparse:fabric-sparse@16x64 fabric-dense:fabric-dense@8x128 ours:ours@10x64 ours-128:ours@8x128 \
+	ours-eff:ours-eff@8x128
+# Beside Table 4, and asked for images a second and memory: the paper concludes "simpler and faster".
+MORE_table4    := --speed --literature=paper/expected/outside.tsv
+# At smoke too, placements need all ten layers, and all rows of a table the same.
+FULL           := $(if $(filter smoke,$(BUDGET)),L10,10)
 TITLE_controls := Controls, beside two rows of Table 1
 ROWS_controls  := $(foreach v,predefined ours ours-one-res ours-scratch no-pooling-longer predefined-longer no-pooling-all \
 	predefined-all scale-invariant-all $(foreach c,$(CHANGES),$(foreach w,predefined ours,$w-$(firstword $(subst =, ,$c)))) \
-	ours-logits-1e-4 ours-logits-1e-3 ours-logits-1e-2 $(PLACEMENTS:%=placed-%),$v:$v@L10x64)
+	ours-on-a ours-random ours-from-finest ours-from-coarsest ours-logits-1e-4 ours-logits-1e-3 ours-logits-1e-2 \
+	$(PLACEMENTS:%=placed-%),$v:$v@$(FULL)x64)
 TITLE_placements := Every placement of three poolings
-ROWS_placements  := $(foreach v,$(FAMILY:%=placed-%),$v:$v@L10x64)
-TABLES := table1 table2
+ROWS_placements  := $(foreach v,$(FAMILY:%=placed-%),$v:$v@$(FULL)x64)
+# Of the options that tables need, those that build/train has.
+THERE  := $(shell sed -n 's/^CHOICE.[a-z_]*, "\(depth\|filters\|block\|net\)".*/\1/p' experiments/protocol/options.def)
+TABLES := table1 table2 $(if $(filter depth,$(THERE)),table3) $(and $(filter block,$(THERE)),$(filter net,$(THERE)),table4)
 RUN_TABLES := $(TABLES) controls placements
 
 # Further options for every training command, such as OPTIONS="--down=average"; give such runs their own RUNS. --common:
@@ -153,7 +174,7 @@ $(foreach run,$(ALL_RUNS),$(foreach seed,$(SEEDS),$(eval $(call run_rule,$(run),
 define table_rule
 $(1): data-note $(foreach row,$(ROWS_$(1)),$(foreach seed,$(SEEDS),$(call run_folder,$(call run_of,$(row)),$(seed))/result.tsv))
 	@$(BUILD)/table --title="$(TITLE_$(1))" --budget=$(BUDGET) --expected=paper/expected/$(1).tsv \
-		--out=$(RUNS)/$(1)-$(DATA_KEY)-$(BUDGET)-$(KERNELS).tsv $(if $(filter table4,$(1)),--speed) --all="$(TRAIN_$(BUDGET))" \
+		--out=$(RUNS)/$(1)-$(DATA_KEY)-$(BUDGET)-$(KERNELS).tsv $(MORE_$(1)) --all="$(TRAIN_$(BUDGET))" \
 		$(foreach row,$(ROWS_$(1)),--row="$(call row_of,$(row)):$(call run_options,$(call run_of,$(row))) $(OPTIONS)") \
 		$(foreach row,$(ROWS_$(1)),$(foreach seed,$(SEEDS),$(call row_of,$(row))=$(call run_folder,$(call run_of,$(row)),$(seed))))
 endef

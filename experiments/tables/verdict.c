@@ -108,3 +108,8 @@ bool cost_holds(double paper, double macs)
 {
     return fabs(macs / 1e9 - paper) <= 0.005;
 }
+
+bool parameters_hold(double paper, double parameters)
+{
+    return fabs(parameters / 1e6 - paper) <= 0.05;
+}

@@ -63,4 +63,7 @@ ValueVerdict verdict_value(double paper, double half_digit, Sample last, Spread 
 /* Of a printed cost in 10^9 multiply-accumulates, to two decimals, of a network that its options fix. */
 bool cost_holds(double paper, double macs);
 
+/* Of printed millions of parameters, to one decimal. */
+bool parameters_hold(double paper, double parameters);
+
 #endif
