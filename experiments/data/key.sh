@@ -13,8 +13,8 @@ esac
 
 # A set that is made here is known by the program that makes it.
 if [ -z "$folder" ]; then
-    source=experiments/data/$data.c
-    [ -f "$source" ] || { echo "DATA is $data: give cifar10, fashion-mnist, scales, or a folder (with a /)" >&2; exit 1; }
+    source=experiments/data/${data%%-*}.c
+    [ -f "$source" ] || { echo "DATA is $data: give cifar10, fashion-mnist, scales-2 and the like, or a folder (with a /)" >&2; exit 1; }
     sum=$(sha256sum <"$source")
     echo "$data-${sum:0:8}"
     exit

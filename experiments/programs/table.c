@@ -168,7 +168,7 @@ static void print_titles(const Table *table, const Settings *settings)
         printf(" %6s %-20s", "paper", "here: likeliest,");
     if (settings->speed)
         printf(" %8s %8s %8s", "", "", "peak");
-    printf(" %7s %8s\n", "epochs", "");
+    printf(" %7s\n", "epochs");
     printf("%-*s %6s %16s %8s  %-10s", label_width(table), "row", table->errors ? "error" : "acc.",
            table->errors ? "error, %" : "accuracy, %", "test", "verdict");
     if (any(table, offsetof(Row, cost)))
@@ -236,7 +236,7 @@ static void print_rows(const Table *table, const Settings *settings)
         "that of the "
         "last epoch, and the\nbest on test is never used.\n");
     if (older)
-        printf("* trained by another commit than this program's (%s)\n", provenance_commit());
+        printf("* trained by another commit than this program's\n");
 }
 
 static void print_differences(const Table *table)
