@@ -30,6 +30,7 @@
 
 #include "../ref/engine.h"
 #include "../ref/optimizer.h"
+#include "../ref/squeeze_excite.h"
 #include "../ref/vocabulary.h"
 #include <stdint.h>
 
@@ -52,6 +53,24 @@ static inline size_t lanes_count(Shape s)
 {
     return (size_t)lanes_groups(s.n) * LANES * s.c * s.h * s.w;
 }
+
+/* Squeeze-and-excitation in float: as in ref/squeeze_excite.h, with matrices in lanes. Backward's dlogit is
+ * where dgate was, dsqueezed where dhidden was. */
+typedef struct {
+    const float *w1, *b1, *w2, *b2;
+} ExciteWeights;
+
+typedef struct {
+    float *dw1, *db1, *dw2, *db2;
+} ExciteGradients;
+
+typedef struct {
+    float *average, *squeezed, *hidden, *gate;
+} ExciteCache;
+
+typedef struct {
+    float *daverage, *dhidden, *dgate;
+} ExciteScratch;
 
 typedef struct Kernels {
     const char *name;            /* "f32", "bf16" */
@@ -88,6 +107,25 @@ typedef struct Kernels {
 
     void (*relu_forward)(Word *y, const Word *x, Shape s);
     void (*relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
+
+    void (*sigmoid_forward)(Word *y, const Word *x, Shape s);
+    void (*sigmoid_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
+
+    void (*swish_forward)(Word *y, const Word *x, Shape s);
+    void (*swish_backward)(Word *dx, const Word *dy, const Word *x, Shape s);
+
+    /* Filters are not rounded. scratch: depthwise_scratch bytes, for backward weights. */
+    size_t (*depthwise_scratch)(Shape s);
+    void (*depthwise_forward)(Word *y, const Word *x, const float *w, const float *b, Shape s);
+    void (*depthwise_backward_data)(Word *dx, const Word *dy, const float *w, Shape s);
+    void (*depthwise_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Shape s,
+                                       double *scratch);
+
+    void (*squeeze_excite_forward)(Word *y, const ExciteCache *cache, const Word *x, ExciteWeights p,
+                                   SqueezeExciteShape s);
+    void (*squeeze_excite_backward)(Word *dx, ExciteGradients d, const ExciteScratch *scratch, const Word *dy,
+                                    const Word *x, const ExciteCache *cache, ExciteWeights p,
+                                    SqueezeExciteShape s);
 
     /* scratch: 2 doubles per group and channel, for both passes. */
     void (*batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch);

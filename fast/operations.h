@@ -67,6 +67,43 @@ bool SET(winograd_weights_pays)(Conv2dShape s);
 void SET(relu_forward)(Word *y, const Word *x, Shape s);
 void SET(relu_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
 
+void SET(sigmoid_forward)(Word *y, const Word *x, Shape s);
+void SET(sigmoid_backward)(Word *dx, const Word *dy, const Word *y, Shape s);
+void SET(swish_forward)(Word *y, const Word *x, Shape s);
+void SET(swish_backward)(Word *dx, const Word *dy, const Word *x, Shape s);
+
+size_t SET(depthwise_scratch)(Shape s);
+void SET(depthwise_forward)(Word *y, const Word *x, const float *w, const float *b, Shape s);
+void SET(depthwise_backward_data)(Word *dx, const Word *dy, const float *w, Shape s);
+/* Writes dx instead of adding to it. */
+void SET(depthwise_backward_data_to)(Word *dx, const Word *dy, const float *w, Shape s);
+void SET(depthwise_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Shape s,
+                                     double *scratch);
+
+void SET(squeeze_excite_forward)(Word *y, const ExciteCache *cache, const Word *x, ExciteWeights p,
+                                 SqueezeExciteShape s);
+void SET(squeeze_excite_backward)(Word *dx, ExciteGradients d, const ExciteScratch *scratch, const Word *dy,
+                                  const Word *x, const ExciteCache *cache, ExciteWeights p,
+                                  SqueezeExciteShape s);
+
+/* fast/squeeze_excite.c in its parts, on g = swish(scale x + shift) in the place of x, one number of each a
+ * channel and 0 beyond an odd last one; x itself where scale is NULL. */
+typedef struct {
+    const float *scale, *shift;
+} Activation;
+/* The average of g over the map; the sum of dy g; g times the gate, or g where gate is NULL. */
+void SET(excite_average)(float *average, const Word *x, Activation a, Shape s);
+void SET(excite_dgate)(float *dgate, const Word *dy, const Word *x, Activation a, Shape s);
+void SET(excite_scale)(Word *y, const Word *x, Activation a, const float *gate, Shape s);
+/* du = (gate dy + daverage / (H W)) swish'(u), g = swish(u): dx itself where scale is NULL. dy where gate is
+ * NULL. Adds to dx or writes it; dx may be dy. */
+void SET(excite_backward)(Word *dx, const Word *dy, const Word *x, Activation a, const float *gate,
+                          const float *daverage, bool add, Shape s);
+/* From the averages to the gates and back, on matrices (N,C) and (N,Q). */
+void SET(excite_gates)(const ExciteCache *cache, ExciteWeights p, int n, int c, int q);
+void SET(excite_gates_backward)(const ExciteScratch *scratch, ExciteGradients d, const ExciteCache *cache,
+                                ExciteWeights p, int n, int c, int q);
+
 void SET(batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch);
 void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
                             const float *gamma, const float *beta, float eps, Shape s);
