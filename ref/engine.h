@@ -129,6 +129,18 @@ static inline size_t layer_weights_count(const LayerSpec *s)
     return s->block == BLOCK_MBCONV ? layer_mbconv(s).end : (size_t)s->channels_out * s->channels_in * 9;
 }
 
+/* Multiply-accumulates of a layer's convolutions at level r for one image: pixels times weights, and once for
+ * each of MBConv's weights that meet averages. */
+static inline double layer_macs(const LayerSpec *s, int r)
+{
+    const double pixels = (double)(s->height >> r) * (s->width >> r);
+    if (s->block == BLOCK_CONV)
+        return pixels * (double)layer_weights_count(s);
+    const MbconvPlaces at = layer_mbconv(s);
+    const size_t w1_and_w2 = at.b1 - at.w1 + at.b2 - at.w2;
+    return pixels * (double)(at.w1 + at.end - at.project) + (double)w1_and_w2;
+}
+
 /* Numbers of a level's affine maps, gamma and beta of every norm; of its tracked statistics. */
 static inline size_t layer_affine_count(const LayerSpec *s)
 {

@@ -9,6 +9,11 @@
         c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1, BLOCK_CONV \
     }
 
+#define MBCONV(c, k, h, w, levels, kept, down, up, affine, shared)                         \
+    {                                                                                      \
+        c, k, h, w, levels, kept, down, up, false, affine, shared, 1e-5, 0.1, BLOCK_MBCONV \
+    }
+
 const LayerRow layer_table[] = {
     {SPEC(3, 6, 8, 8, 1, 1, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 17},
     {SPEC(5, 7, 8, 16, 4, 15, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 18},
@@ -27,6 +32,11 @@ const LayerRow layer_table[] = {
     {SPEC(12, 10, 8, 8, 2, 3, POOL_MAX, UPSAMPLE_BILINEAR, true, false, false), 16},
     {SPEC(3, 66, 4, 4, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, true, false), 33},
     {SPEC(8, 10, 2, 2, 2, 3, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 21},
+    {MBCONV(4, 4, 4, 8, 1, 1, POOL_MAX, UPSAMPLE_NEAREST, false, false), 17},
+    {MBCONV(5, 5, 8, 8, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, false), 18},
+    {MBCONV(3, 6, 8, 4, 3, 6, POOL_AVERAGE, UPSAMPLE_NEAREST, true, true), 5},
+    {MBCONV(9, 9, 4, 4, 3, 5, POOL_SUBSAMPLE, UPSAMPLE_BILINEAR, true, false), 20},
+    {MBCONV(16, 16, 4, 4, 2, 2, POOL_MAX, UPSAMPLE_NEAREST, false, false), 33},
 };
 const int layer_rows = sizeof layer_table / sizeof *layer_table;
 
@@ -48,12 +58,14 @@ Conv2dShape layer_case_block(const LayerCase *c, int r)
 
 const double *layer_case_gamma(const LayerCase *c, int r)
 {
-    return c->spec.affine ? c->filters + layer_gamma_at(&c->spec, r) : NULL;
+    const LayerSpec *s = &c->spec;
+    return s->affine ? c->filters + layer_gamma_at(s, r) + layer_norm_gamma(s, layer_block_norms(s) - 1)
+                     : NULL;
 }
 
 const double *layer_case_beta(const LayerCase *c, int r)
 {
-    return c->spec.affine ? c->filters + layer_gamma_at(&c->spec, r) + c->spec.channels_out : NULL;
+    return c->spec.affine ? layer_case_gamma(c, r) + c->spec.channels_out : NULL;
 }
 
 static Vector *vector_of(const Engine *engine, const double *values, size_t count)

@@ -45,7 +45,7 @@ Shape layer_case_in(const LayerCase *c, int r);
 Shape layer_case_out(const LayerCase *c, int r);
 Conv2dShape layer_case_block(const LayerCase *c, int r);
 
-/* gamma and beta (K) of level r; NULL without an affine map. */
+/* gamma and beta (K) of the last norm at level r; NULL without an affine map. */
 const double *layer_case_gamma(const LayerCase *c, int r);
 const double *layer_case_beta(const LayerCase *c, int r);
 

@@ -7,6 +7,7 @@
 #include "../ref/relu.h"
 #include "../ref/upsample.h"
 #include "lanes.h"
+#include "layer_check_mbconv.h"
 #include "winograd_gauge.h"
 #include <math.h>
 #include <string.h>
@@ -124,21 +125,57 @@ static void check_activation(const LayerCase *c, int r)
               roundings(terms), "activation");
 }
 
-static void check_statistics(const LayerCase *c, int r)
+static bool is_mbconv(const LayerCase *c)
 {
-    const Shape s = layer_case_out(c, r);
+    return c->spec.block == BLOCK_MBCONV;
+}
+
+/* The skip of MBConv. */
+static bool has_skip(const LayerCase *c)
+{
+    return is_mbconv(c) && c->spec.channels_in == c->spec.channels_out;
+}
+
+/* Mean or variance of a norm's input. */
+static double *statistic(const LayerCase *c, Stage stage, int r, int norm)
+{
+    return layer_case_stage(c, stage, r) + layer_norms_channels(&c->spec, norm);
+}
+
+static int last_norm(const LayerCase *c)
+{
+    return layer_block_norms(&c->spec) - 1;
+}
+
+/* Of norm number `norm`, whose input is a stage. */
+static void check_statistics(const LayerCase *c, Stage input, int r, int norm)
+{
+    const Shape s = layer_stage_shape(&c->spec, input, r, c->n);
     const double m = (double)s.n * s.h * s.w;
-    double *z = layer_case_stage(c, STAGE_ACTIVATION, r), *mean = doubles(s.c), *variance = doubles(s.c);
+    double *z = layer_case_stage(c, input, r), *mean = doubles(s.c), *variance = doubles(s.c);
     double *gauge_mean = zeros(s.c), *gauge_variance = zeros(s.c);
     ref_batchnorm_statistics(mean, variance, z, s);
     for (size_t i = 0; i < shape_count(s); i++) {
         gauge_mean[channel_of(i, s)] += fabs(z[i]) / m;
         gauge_variance[channel_of(i, s)] += z[i] * z[i] / m;
     }
-    CK_WITHIN(compare_gauged_double(layer_case_stage(c, STAGE_MEAN, r), mean, gauge_mean, s.c),
+    CK_WITHIN(compare_gauged_double(statistic(c, STAGE_MEAN, r, norm), mean, gauge_mean, s.c),
               2 * m + run_roundings() * 0x1p29, "mean");
-    CK_WITHIN(compare_gauged_double(layer_case_stage(c, STAGE_VARIANCE, r), variance, gauge_variance, s.c),
+    CK_WITHIN(compare_gauged_double(statistic(c, STAGE_VARIANCE, r, norm), variance, gauge_variance, s.c),
               8 * m + 3 * run_roundings() * 0x1p29, "variance");
+}
+
+/* What the skip adds to y. */
+static void add_skip(double *y, double *gauge, const LayerCase *c, double alpha, int r)
+{
+    const size_t count = shape_count(layer_case_out(c, 0)), coarse = shape_count(layer_case_in(c, r));
+    double *pooled = layer_case_stage(c, STAGE_POOLED, r), *skip = doubles(count), *size = doubles(count);
+    ref_upsample_forward(skip, pooled, c->spec.up, 1 << r, layer_case_in(c, r));
+    ref_upsample_forward(size, absolute(pooled, coarse), c->spec.up, 1 << r, layer_case_in(c, r));
+    for (size_t i = 0; i < count; i++) {
+        y[i] += alpha * skip[i];
+        gauge[i] += alpha * size[i];
+    }
 }
 
 /* y from the exported activations and statistics; its gauge has each level's scale and constant apart. */
@@ -164,10 +201,12 @@ void layer_check_mixed(const LayerCase *c, const double *const mean[], const dou
             y[i] += alpha[r] * (scale * (upsampled[i] - mean[r][k]) + shift);
             gauge[i] += alpha[r] * (fabs(scale) * (size[i] + fabs(mean[r][k])) + fabs(shift));
         }
+        if (has_skip(c))
+            add_skip(y, gauge, c, alpha[r], r);
     }
     const int interpolation = c->spec.up == UPSAMPLE_BILINEAR ? 8 : 0;
     CK_WITHIN(compare_rounded(c->output, y, gauge, count),
-              stored(c->spec.levels + 3 + interpolation, interpolation ? 2 : 1), "y");
+              stored((has_skip(c) ? 2 : 1) * c->spec.levels + 3 + interpolation, interpolation ? 2 : 1), "y");
 }
 
 void layer_check_forward(const LayerCase *c)
@@ -178,10 +217,15 @@ void layer_check_forward(const LayerCase *c)
         if (!level_kept(c->spec.kept, r))
             continue;
         check_pooled(c, r);
-        check_activation(c, r);
-        check_statistics(c, r);
-        mean[r] = layer_case_stage(c, STAGE_MEAN, r);
-        variance[r] = layer_case_stage(c, STAGE_VARIANCE, r);
+        if (is_mbconv(c)) {
+            layer_check_mbconv_forward(c, r);
+            check_statistics(c, STAGE_EXPANDED, r, 0);
+            check_statistics(c, STAGE_FILTERED, r, 1);
+        } else
+            check_activation(c, r);
+        check_statistics(c, STAGE_ACTIVATION, r, last_norm(c));
+        mean[r] = statistic(c, STAGE_MEAN, r, last_norm(c));
+        variance[r] = statistic(c, STAGE_VARIANCE, r, last_norm(c));
     }
     c->engine->layer_alpha(c->layer, alpha);
     ref_softmax_forward(softmax, c->logits, c->spec.kept, c->spec.levels);
@@ -207,8 +251,8 @@ static LevelSums level_sums(const LayerCase *c, int r)
                    NULL,         NULL,         NULL,       zeros(s.c), 0,          0};
     double *dy2 = zeros(full), *finer = zeros(count);
     l.z = layer_case_stage(c, STAGE_ACTIVATION, r);
-    l.mean = layer_case_stage(c, STAGE_MEAN, r);
-    l.variance = layer_case_stage(c, STAGE_VARIANCE, r);
+    l.mean = statistic(c, STAGE_MEAN, r, last_norm(c));
+    l.variance = statistic(c, STAGE_VARIANCE, r, last_norm(c));
     l.roundings = c->spec.up == UPSAMPLE_NEAREST ? 4 * r : r == 0 ? 0 : 4 * (1 << 2 * r) + 4;
     l.stores = c->spec.up == UPSAMPLE_NEAREST ? r : r == 0 ? 0 : 1;
     ref_upsample_backward(l.dsum, c->cotangent, c->spec.up, 1 << r, s);
@@ -239,10 +283,10 @@ static void check_dconv(const LayerCase *c, const LevelSums *l, double alpha, in
         const double scale = 1 / sqrt(l->variance[k] + c->spec.eps),
                      share = alpha * (gamma ? gamma[k] : 1) * scale;
         const double zhat = (l->z[i] - l->mean[k]) * scale;
-        if (l->z[i] > 0)
+        if (l->z[i] > 0 || is_mbconv(c))
             dconv[i] = share * (l->dsum[i] - l->sum[k] / m - zhat * l->sum_zhat[k] / m);
         gauge[i] = fabs(share) * (l->gauge_dsum[i] + l->gauge[k] / m +
-                                  (l->z[i] + fabs(l->mean[k])) * scale * l->gauge_zhat[k] / m);
+                                  (fabs(l->z[i]) + fabs(l->mean[k])) * scale * l->gauge_zhat[k] / m);
     }
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_DCONV, r), dconv, gauge, count),
               stored(5 + l->roundings + m * 0x1p-27 + run_roundings(), l->stores + 1), "dconv");
@@ -258,7 +302,7 @@ static double *copy_of(const double *x, size_t count)
 /* dx, its gauge for roundings and the size of what is stored on the way, which Winograd's gauge passes by
  * far. */
 typedef struct {
-    double *sum, *gauge, *size, terms;
+    double *sum, *gauge, *size, terms, stores;
 } InputGradient;
 
 /* The share of level r, from dconv. */
@@ -276,6 +320,23 @@ static void add_level(InputGradient *x, const LayerCase *c, int r, const double 
     ref_pool_backward(x->size, size, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
 }
 
+/* The same of MBConv: what the expansion hands back, and the skip's share, alpha dsum. */
+static void add_mbconv_level(InputGradient *x, const LayerCase *c, int r, const LevelSums *l, double alpha)
+{
+    const size_t in = shape_count(layer_case_in(c, r));
+    double *dpooled = zeros(in), *gauge = zeros(in);
+    const double terms = layer_check_mbconv_input(dpooled, gauge, c, r);
+    for (size_t i = 0; i < in && has_skip(c); i++) {
+        dpooled[i] += alpha * l->dsum[i];
+        gauge[i] += alpha * l->gauge_dsum[i];
+    }
+    x->terms = fmax(x->terms, terms + l->roundings + 2);
+    x->stores = fmax(x->stores, 2 + l->stores);
+    ref_pool_backward(x->sum, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+    ref_pool_backward(x->gauge, gauge, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+    ref_pool_backward(x->size, gauge, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
+}
+
 /* Pixels of x that the set stores as one number have one gradient, the sum. */
 static void check_input_gradient(const LayerCase *c, const InputGradient *x, const double *dx)
 {
@@ -287,7 +348,7 @@ static void check_input_gradient(const LayerCase *c, const InputGradient *x, con
     ref_upsample_backward(sum, x->sum, UPSAMPLE_NEAREST, 1 << c->stored, squares);
     ref_upsample_backward(gauge, x->gauge, UPSAMPLE_NEAREST, 1 << c->stored, squares);
     ref_upsample_backward(size, x->size, UPSAMPLE_NEAREST, 1 << c->stored, squares);
-    add_stores(gauge, size, count, n, c->spec.levels + 1);
+    add_stores(gauge, size, count, n, c->spec.levels + 1 + x->stores);
     CK_WITHIN(compare_rounded(got, sum, gauge, count), roundings(n), "dx");
 }
 
@@ -313,6 +374,16 @@ static void check_typical(const LayerCase *c, const double *dlogits, const doubl
     }
 }
 
+/* What the skip adds to the gradient of alpha: <dsum, pooled>. */
+static void add_skip_to_alpha(double *dalpha, double *gauge, const LevelSums *l, const double *pooled,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        *dalpha += l->dsum[i] * pooled[i];
+        *gauge += l->gauge_dsum[i] * fabs(pooled[i]);
+    }
+}
+
 void layer_check_backward(const LayerCase *c, const double *dx, const double *dfilters, const double *dlogits)
 {
     const int channels = c->spec.channels_out;
@@ -321,7 +392,8 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     double terms = 0, most = 0, stores = 0, mean = 0;
     double *sum_filters = copy_of(c->dfilters, c->filters_count);
     double *gauge_filters = absolute(c->dfilters, c->filters_count);
-    InputGradient x = {zeros(inputs), zeros(inputs), zeros(inputs), 0};
+    double *error = zeros(c->filters_count); /* of MBConv's filters */
+    InputGradient x = {zeros(inputs), zeros(inputs), zeros(inputs), 0, 0};
     double deviation[MAX_LEVELS] = {0};
     double *da = copy_of(c->dlogits, c->logits_count);
     double *gauge_a = absolute(da, c->logits_count);
@@ -332,10 +404,19 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         const LevelSums l = level_sums(c, r);
         const Shape out = layer_case_out(c, r);
         const double *gamma = layer_case_gamma(c, r), *beta = layer_case_beta(c, r);
-        const size_t g = layer_gamma_at(&c->spec, r);
+        const size_t g = layer_gamma_at(&c->spec, r) + layer_norm_gamma(&c->spec, last_norm(c));
         check_dconv(c, &l, alpha[r], r);
-        terms += add_filters(sum_filters, gauge_filters, c, r);
-        add_level(&x, c, r, layer_case_stage(c, STAGE_DCONV, r));
+        if (is_mbconv(c)) {
+            layer_check_mbconv_backward(sum_filters, error, c, r);
+            add_mbconv_level(&x, c, r, &l, alpha[r]);
+            terms += 2; /* the sum over levels */
+        } else {
+            terms += add_filters(sum_filters, gauge_filters, c, r);
+            add_level(&x, c, r, layer_case_stage(c, STAGE_DCONV, r));
+        }
+        if (has_skip(c))
+            add_skip_to_alpha(&dalpha[r], &gauge_alpha[r], &l, layer_case_stage(c, STAGE_POOLED, r),
+                              shape_count(layer_case_in(c, r)));
         for (int k = 0; k < channels; k++) {
             dalpha[r] += (gamma ? gamma[k] : 1) * l.sum_zhat[k] + (beta ? beta[k] : 0) * l.sum[k];
             gauge_alpha[r] +=
@@ -359,9 +440,15 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     }
     /* Filters and biases are sums from dconv as the set has it; only gamma and beta come from dsum. */
     const size_t convolution = layer_gamma_at(&c->spec, 0), affine = c->filters_count - convolution;
-    CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, convolution), roundings(terms),
-              "dfilters");
-    if (affine > 0)
+    if (is_mbconv(c)) {
+        for (size_t i = 0; i < c->filters_count; i++)
+            error[i] += stored(terms + most, stores) * 0x1p-24 * gauge_filters[i] +
+                        terms * 0x1p-24 * fabs(sum_filters[i]);
+        layer_check_bounded(dfilters, sum_filters, error, c->filters_count, "dfilters");
+    } else
+        CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, convolution), roundings(terms),
+                  "dfilters");
+    if (affine > 0 && !is_mbconv(c))
         CK_WITHIN(compare_rounded(dfilters + convolution, sum_filters + convolution,
                                   gauge_filters + convolution, affine),
                   stored(terms + most, stores), "dgamma and dbeta");
@@ -371,5 +458,6 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);
     CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), stored(3 + most, stores), "dlogits");
-    check_typical(c, dlogits, da, deviation, alpha);
+    if (!has_skip(c))
+        check_typical(c, dlogits, da, deviation, alpha);
 }

@@ -34,28 +34,35 @@ START_TEST(test_layer_tracks_statistics_of_filter_steps)
     LayerCase c;
     if (!start(&c, _i))
         return;
-    const int channels = c.spec.channels_out;
-    double *expected = zeros(c.statistics_count);
+    const int norms = layer_block_norms(&c.spec);
+    double *expected = zeros(c.statistics_count), *gauge = zeros(c.statistics_count);
     const double *mean[MAX_LEVELS] = {0}, *variance[MAX_LEVELS] = {0};
     for (int pass = 0; pass < 3; pass++) {
         layer_case_forward(&c, pass == 1 ? PASS_LOGITS : PASS_FILTERS);
         for (int r = 0; pass != 1 && r < c.spec.levels; r++)
-            if (level_kept(c.spec.kept, r)) {
-                double *at = expected + layer_statistics_at(&c.spec, r);
-                ref_batchnorm_track(at, at + channels, at + 2 * channels, layer_case_stage(&c, STAGE_MEAN, r),
-                                    layer_case_stage(&c, STAGE_VARIANCE, r), c.spec.momentum,
-                                    layer_case_out(&c, r));
+            for (int i = 0; level_kept(c.spec.kept, r) && i < norms; i++) {
+                const int channels = layer_norm_channels(&c.spec, i);
+                const size_t from = layer_norms_channels(&c.spec, i);
+                const Shape map = {c.n, channels, c.spec.height >> r, c.spec.width >> r};
+                const size_t place = layer_statistics_at(&c.spec, r) + layer_norm_statistics(&c.spec, i);
+                double *at = expected + place, *size = gauge + place;
+                double *m = layer_case_stage(&c, STAGE_MEAN, r) + from,
+                       *v = layer_case_stage(&c, STAGE_VARIANCE, r) + from;
+                ref_batchnorm_track(at, at + channels, at + 2 * channels, m, v, c.spec.momentum, map);
+                ref_batchnorm_track(size, size + channels, size + 2 * channels, absolute(m, channels), v,
+                                    c.spec.momentum, map);
             }
     }
     /* Six updates at most (shared statistics of three levels, twice), each rounding the old value and the
      * new. */
     double *got = layer_case_vector(&c, c.at.statistics, c.statistics_count);
-    CK_WITHIN(compare_rounded(got, expected, expected, c.statistics_count), roundings(6 * 3),
+    CK_WITHIN(compare_rounded(got, expected, gauge, c.statistics_count), roundings(6 * 3),
               "tracked statistics");
 
     layer_case_forward(&c, PASS_INFERENCE);
     for (int r = 0; r < c.spec.levels; r++) {
-        const double *at = got + layer_statistics_at(&c.spec, r);
+        const int channels = c.spec.channels_out;
+        const double *at = got + layer_statistics_at(&c.spec, r) + layer_norm_statistics(&c.spec, norms - 1);
         double *m = doubles(channels), *v = doubles(channels);
         ref_batchnorm_tracked(m, v, at, at + channels, at[2 * channels], channels);
         mean[r] = m;

@@ -105,10 +105,18 @@ void SET(scratch_free)(Scratch *s)
         return;
     free(s->conv.data);
     free(s->reduce.data);
+    free(s->dprojected.data);
+    free(s->depthwise.data);
+    free(s->norms.data);
+    for (int i = 0; i < 3; i++) {
+        free(s->wide[i].data);
+        free(s->excite[i].data);
+    }
     for (int r = 0; r < MAX_LEVELS; r++) {
         free(s->dsum[r].data);
         free(s->dpooled[r].data);
         free(s->upsampled[r].data);
+        free(s->skips[r].data);
         free(s->finer[r].data);
     }
     free(s);

@@ -10,6 +10,7 @@
  * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
  * (fast/engine/layer_backward.c) it is 10 and a half and would be 5. */
 #include "layer.h"
+#include "mbconv.h"
 #include <assert.h>
 #include <math.h>
 #include <omp.h>
@@ -26,6 +27,7 @@ void SET(layer_free)(Layer *layer)
         free(layer->activation[r]);
         free(layer->mean[r]);
         free(layer->variance[r]);
+        SET(mbconv_free)(layer, r);
     }
     free(layer->coefficient);
     if (layer->own_scratch)
@@ -56,7 +58,10 @@ static bool grow_scratch(Layer *layer, int batch)
     /* Two sums a group and channel, for every group that a batch can have. */
     bool ok =
         SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
-    ok = ok && SET(buffer_grow)(&s->conv, convolution_scratch(block_at(layer, batch, 0), layer->threads));
+    if (spec->block == BLOCK_MBCONV)
+        ok = ok && SET(mbconv_grow_scratch)(layer, batch);
+    else
+        ok = ok && SET(buffer_grow)(&s->conv, convolution_scratch(block_at(layer, batch, 0), layer->threads));
     for (int r = 0; r <= layer->top; r++) {
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
@@ -65,6 +70,8 @@ static bool grow_scratch(Layer *layer, int batch)
         ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
         ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
         ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || SET(buffer_grow)(&s->upsampled[r], full));
+        ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || !has_skip(layer) ||
+                    SET(buffer_grow)(&s->skips[r], full));
     }
     return ok;
 }
@@ -96,12 +103,14 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
         if (!kept(layer, r))
             continue;
         layer->activation[r] = floats(tensor_words(output_at(layer, batch, r)), &ok);
-        layer->mean[r] = calloc(spec->channels_out, sizeof(double));
-        layer->variance[r] = calloc(spec->channels_out, sizeof(double));
+        const size_t channels = layer_norms_channels(spec, layer_block_norms(spec));
+        layer->mean[r] = calloc(channels, sizeof(double));
+        layer->variance[r] = calloc(channels, sizeof(double));
         ok = ok && layer->mean[r] && layer->variance[r];
+        ok = ok && (spec->block != BLOCK_MBCONV || SET(mbconv_create)(layer, r, batch));
     }
     layer->padded = units_of(spec->channels_out) * UNIT;
-    layer->coefficient = floats((size_t)(spec->levels + 4) * layer->padded, &ok);
+    layer->coefficient = floats((size_t)(5 * spec->levels + 1) * layer->padded, &ok);
     if (ok && grow_scratch(layer, batch)) {
         if (layer->stored > layer->scratch->coarsest)
             layer->scratch->coarsest = layer->stored;
@@ -123,75 +132,83 @@ const Word *SET(layer_pooled)(const Layer *layer, int r)
     return finer;
 }
 
-/* Tracked averages, as ref_batchnorm_track. */
-static void track(Layer *layer, int r, double m)
+/* Where the layer's statistics hold a norm's mean. */
+static float *tracked_at(Layer *layer, int r, int norm)
 {
-    const int channels = layer->spec.channels_out;
+    const LayerSpec *spec = &layer->spec;
+    return layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(spec, r) +
+           layer_norm_statistics(spec, norm);
+}
+
+/* Tracked averages, as ref_batchnorm_track. */
+static void track(Layer *layer, float *mean, const double *batch_mean, const double *batch_variance, double m,
+                  int channels)
+{
     const double momentum = layer->spec.momentum, unbiased = m > 1 ? m / (m - 1) : 1;
-    float *mean = layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(&layer->spec, r);
     float *variance = mean + channels, *weight = variance + channels;
     for (int k = 0; k < channels; k++) {
-        mean[k] = (1 - momentum) * mean[k] + momentum * layer->mean[r][k];
-        variance[k] = (1 - momentum) * variance[k] + momentum * unbiased * layer->variance[r][k];
+        mean[k] = (1 - momentum) * mean[k] + momentum * batch_mean[k];
+        variance[k] = (1 - momentum) * variance[k] + momentum * unbiased * batch_variance[k];
     }
     *weight = (1 - momentum) * *weight + momentum;
 }
 
 /* What inference normalises with, as ref_batchnorm_tracked. */
-static void use_tracked(Layer *layer, int r)
+static void use_tracked(double *mean, double *variance, const float *tracked, int channels)
 {
-    const int channels = layer->spec.channels_out;
-    const float *mean =
-        layer->at.statistics->data + layer->at.statistics_at + layer_statistics_at(&layer->spec, r);
-    const float *variance = mean + channels;
-    const double weight = variance[channels];
+    const double weight = tracked[2 * channels];
     for (int k = 0; k < channels; k++) {
-        layer->mean[r][k] = weight > 0 ? mean[k] / weight : 0;
-        layer->variance[r][k] = weight > 0 ? variance[k] / weight : 1;
+        mean[k] = weight > 0 ? tracked[k] / weight : 0;
+        variance[k] = weight > 0 ? tracked[channels + k] / weight : 1;
     }
 }
 
-static void statistics(Layer *layer, int r, Shape map, Pass pass)
+void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape map, Pass pass)
 {
+    const size_t at = layer_norms_channels(&layer->spec, norm);
+    double *mean = layer->mean[r] + at, *variance = layer->variance[r] + at;
+    float *tracked = tracked_at(layer, r, norm);
     if (pass == PASS_INFERENCE) {
-        use_tracked(layer, r);
+        use_tracked(mean, variance, tracked, map.c);
         return;
     }
     const double m = (double)map.n * map.h * map.w;
-    double *sum = layer->mean[r], *squares = layer->variance[r];
-    SET(channel_sums)
-    (sum, squares, NULL, layer->activation[r], layer->activation[r], map, layer->scratch->reduce.data);
+    SET(channel_sums)(mean, variance, NULL, x, x, map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
-        layer->mean[r][k] = sum[k] / m;
-        const double difference = squares[k] / m - layer->mean[r][k] * layer->mean[r][k];
-        layer->variance[r][k] = difference < 0 ? 0 : difference; /* NaN stays NaN */
+        mean[k] /= m;
+        const double difference = variance[k] / m - mean[k] * mean[k];
+        variance[k] = difference < 0 ? 0 : difference; /* NaN stays NaN */
     }
     if (pass == PASS_FILTERS)
-        track(layer, r, m);
+        track(layer, tracked, mean, variance, m, map.c);
 }
 
 /* alpha (gamma (z - mean) scale + beta), summed over levels, is sum of coefficient z + constant. */
 static void fold_normalisation(Layer *layer, MixedMaps *maps)
 {
-    const int channels = layer->spec.channels_out;
-    float *constant = layer->coefficient + (size_t)layer->spec.levels * layer->padded;
+    const int channels = layer->spec.channels_out, levels = layer->spec.levels;
+    const size_t last = last_channels(layer);
+    float *constant = layer->coefficient + (size_t)levels * layer->padded;
     for (int k = 0; k < channels; k++) {
         double sum = 0;
         for (int r = 0; r <= layer->top; r++) {
             if (!kept(layer, r))
                 continue;
-            const float *gamma = gamma_of(layer, r);
-            const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps);
+            const float *gamma = gamma_of(layer, r, last_norm(layer));
+            const double scale = 1 / sqrt(layer->variance[r][last + k] + layer->spec.eps);
             const double coefficient = layer->alpha[r] * (gamma ? gamma[k] : 1) * scale;
             layer->coefficient[(size_t)r * layer->padded + k] = coefficient;
-            sum +=
-                layer->alpha[r] * (double)(gamma ? gamma[channels + k] : 0) - coefficient * layer->mean[r][k];
+            layer->coefficient[(size_t)(levels + 1 + r) * layer->padded + k] = layer->alpha[r];
+            sum += layer->alpha[r] * (double)(gamma ? gamma[channels + k] : 0) -
+                   coefficient * layer->mean[r][last + k];
         }
         constant[k] = sum;
     }
     maps->constant = constant;
-    for (int r = 0; r <= layer->top; r++)
+    for (int r = 0; r <= layer->top; r++) {
         maps->coefficient[r] = layer->coefficient + (size_t)r * layer->padded;
+        maps->coefficient[levels + r] = layer->coefficient + (size_t)(levels + 1 + r) * layer->padded;
+    }
 }
 
 /* The input at level r from the level before. */
@@ -230,12 +247,26 @@ static void convolve(Layer *layer, Done *done, int n, int r)
     }
 }
 
+/* Map number i of the mix is z, which is at level r; with bilinear upsampling brought to full size in `room`.
+ */
+static void mix_in(const Layer *layer, MixedMaps *maps, int i, const Word *z, Buffer *room, int n, int r)
+{
+    maps->kept |= 1u << i;
+    maps->z[i] = z;
+    maps->step[i] = 1 << (r - layer->stored);
+    if (layer->spec.up == UPSAMPLE_NEAREST || r == 0)
+        return;
+    SET(upsample_forward)(room->data, z, layer->spec.up, 1 << r, output_at(layer, n, r));
+    maps->z[i] = room->data;
+    maps->step[i] = 1;
+}
+
 void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
 {
     const LayerSpec *spec = &layer->spec;
     const int n = x->shape.n;
     assert(n <= layer->capacity && n <= y->capacity && omp_get_max_threads() <= layer->threads);
-    MixedMaps maps = {.kept = spec->kept, .levels = spec->levels};
+    MixedMaps maps = {.levels = 2 * spec->levels};
     y->shape.n = n;
     y->level = layer->stored;
     y->gradient = false;
@@ -247,16 +278,15 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
         done.pooled = false;
         if (!kept(layer, r))
             continue;
-        convolve(layer, &done, n, r);
-        statistics(layer, r, output_at(layer, n, r), pass);
-        maps.z[r] = layer->activation[r];
-        maps.step[r] = 1 << (r - layer->stored);
-        if (spec->up == UPSAMPLE_BILINEAR && r > 0) {
-            Word *upsampled = layer->scratch->upsampled[r].data;
-            SET(upsample_forward)(upsampled, layer->activation[r], spec->up, 1 << r, output_at(layer, n, r));
-            maps.z[r] = upsampled;
-            maps.step[r] = 1;
-        }
+        if (spec->block == BLOCK_MBCONV)
+            SET(mbconv_forward)(layer, n, r, pass);
+        else
+            convolve(layer, &done, n, r);
+        SET(layer_statistics)(layer, r, last_norm(layer), layer->activation[r], output_at(layer, n, r), pass);
+        mix_in(layer, &maps, r, layer->activation[r], &layer->scratch->upsampled[r], n, r);
+        if (has_skip(layer))
+            mix_in(layer, &maps, spec->levels + r, SET(layer_pooled)(layer, r), &layer->scratch->skips[r], n,
+                   r);
     }
     SET(softmax_forward)
     (layer->alpha, layer->at.logits->data + layer->at.logits_at, spec->kept, spec->levels);
@@ -273,22 +303,35 @@ void SET(layer_alpha)(const Layer *layer, double *alpha)
         alpha[r] = rounded[r];
 }
 
+/* A map of a stage; NULL if this set does not form it. */
+static const Word *stage_map(const Layer *layer, Stage stage, int r)
+{
+    if (stage == STAGE_POOLED)
+        return SET(layer_pooled)(layer, r);
+    if (layer->spec.block == BLOCK_MBCONV)
+        return SET(mbconv_stage)(layer, stage, r);
+    return stage == STAGE_ACTIVATION ? layer->activation[r] : stage == STAGE_DCONV ? layer->dconv[r] : NULL;
+}
+
 bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
 {
     const int n = layer->x->shape.n;
-    const double *statistic = stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r];
-    const Word *map = stage == STAGE_POOLED       ? SET(layer_pooled)(layer, r)
-                      : stage == STAGE_ACTIVATION ? layer->activation[r]
-                      : stage == STAGE_DCONV      ? layer->dconv[r]
-                                                  : NULL;
+    const Shape s = layer_stage_shape(&layer->spec, stage, r, n);
     if (stage == STAGE_MEAN || stage == STAGE_VARIANCE) {
-        memcpy(values, statistic, layer->spec.channels_out * sizeof *values);
+        memcpy(values, stage == STAGE_MEAN ? layer->mean[r] : layer->variance[r],
+               (size_t)s.c * sizeof *values);
         return true;
     }
+    if (stage == STAGE_GATE) {
+        for (int i = 0; i < s.n * s.c; i++)
+            values[i] =
+                layer->excite[r].gate[((size_t)(i / s.c / LANES) * s.c + i % s.c) * LANES + i / s.c % LANES];
+        return true;
+    }
+    const Word *map = stage_map(layer, stage, r);
     if (!map)
         return false;
-    const Tensor view = {stage == STAGE_POOLED ? input_at(layer, n, r) : output_at(layer, n, r), n, 0, false,
-                         (Word *)map};
+    const Tensor view = {s, n, 0, false, (Word *)map};
     SET(engine).tensor_export(values, &view);
     return true;
 }

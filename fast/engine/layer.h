@@ -39,7 +39,11 @@ struct Scratch {
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
-    int coarsest;                 /* level at which a layer that shares this scratch stores its output */
+    /* For MBConv (fast/engine/mbconv.h): expanded maps, the gradient of projected ones, sums of the depthwise
+     * convolution's gradient, coefficients of norms, gradients of averages, gates and what is in between. */
+    Buffer wide[3], dprojected, depthwise, norms, excite[3];
+    Buffer skips[MAX_LEVELS]; /* its full-size skips, for bilinear upsampling only */
+    int coarsest;             /* level at which a layer that shares this scratch stores its output */
 };
 
 struct Layer {
@@ -55,12 +59,14 @@ struct Layer {
     float alpha[MAX_LEVELS];
     Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
     Mark *marks[MAX_LEVELS];      /* where pooled[r] stands, for maxima */
-    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels */
-    double *mean[MAX_LEVELS];     /* (K) of the activation, kept levels */
+    Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels; of MBConv the projected maps */
+    double *mean[MAX_LEVELS]; /* (K) of the activation, kept levels; of MBConv those of each norm's input */
     double *variance[MAX_LEVELS];
-    Word *dconv[MAX_LEVELS]; /* the gradient of the convolution's output, in the place of dsum */
-    /* (R,K), then the constants (K), and for backward a, b, c (K each). K is rounded up to whole units, the
-     * numbers of the channel beyond stay 0. */
+    ExciteCache excite[MAX_LEVELS]; /* of MBConv */
+    /* The gradient of the convolution's output, in the place of dsum; of MBConv dsum itself, for the skip. */
+    Word *dconv[MAX_LEVELS];
+    /* (R,K), then the constants (K), alpha of MBConv's skips (R,K), and for backward a, b, c (R,3,K). K is
+     * rounded up to whole units, the numbers of the channel beyond stay 0. */
     float *coefficient;
     int padded; /* that K */
 };
@@ -96,14 +102,36 @@ INLINE const float *bias_of(const Layer *layer)
     return layer->spec.bias ? filters_of(layer) + layer_weights_count(&layer->spec) : NULL;
 }
 
-/* gamma (K) of level r, with beta (K) behind it; NULL without an affine map. */
-INLINE const float *gamma_of(const Layer *layer, int r)
+/* The block's last norm, which the mix takes in, and where its channels start in layer->mean. */
+INLINE int last_norm(const Layer *layer)
 {
-    return layer->spec.affine ? filters_of(layer) + layer_gamma_at(&layer->spec, r) : NULL;
+    return layer_block_norms(&layer->spec) - 1;
+}
+
+INLINE size_t last_channels(const Layer *layer)
+{
+    return layer_norms_channels(&layer->spec, last_norm(layer));
+}
+
+/* gamma of a norm of level r, with beta behind it; NULL without an affine map. */
+INLINE const float *gamma_of(const Layer *layer, int r, int norm)
+{
+    const LayerSpec *s = &layer->spec;
+    return s->affine ? filters_of(layer) + layer_gamma_at(s, r) + layer_norm_gamma(s, norm) : NULL;
+}
+
+/* a, b, c (3,K) of multires_gradient at level r. */
+INLINE float *gradient_coefficients(const Layer *layer, int r)
+{
+    return layer->coefficient + (size_t)(2 * layer->spec.levels + 1 + 3 * r) * layer->padded;
 }
 
 /* The input at level r. */
 const Word *SET(layer_pooled)(const Layer *layer, int r);
+
+/* Statistics of a norm's input x, into layer->mean and variance and, in a step of the filters, into what is
+ * tracked; at inference from there. */
+void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape map, Pass pass);
 
 bool SET(buffer_grow)(Buffer *b, size_t bytes);
 
@@ -128,8 +156,9 @@ void SET(depth_backward)(DepthMix *mix, const Tensor *dy, unsigned wanted);
 void SET(depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add);
 void SET(depth_beta)(const DepthMix *mix, double *beta);
 
-/* fast/engine/multires.c. With a coefficient per level and channel and a constant per channel,
- *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]). */
+/* fast/engine/multires.c. With a coefficient per map and channel and a constant per channel,
+ *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]).
+ * There is a map a level and, after them, a skip a level. */
 typedef struct {
     const Word *z[MAX_MIXED];
     const float *coefficient[MAX_MIXED];
@@ -140,9 +169,9 @@ typedef struct {
 } MixedMaps;
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);
 
-/* dconv = z > 0 ? a dsum + b z + c : 0, which may take the place of dsum, the numbers a, b, c per channel. In
- * bf16 the numbers of a channel beyond an odd last one are there too, and 0. */
+/* dconv = a dsum + b z + c, with relu 0 where z is, which may take the place of dsum, the numbers a, b, c per
+ * channel. In bf16 the numbers of a channel beyond an odd last one are there too, and 0. */
 void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
-                            const float *c, Shape s);
+                            const float *c, bool relu, Shape s);
 
 #endif

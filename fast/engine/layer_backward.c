@@ -12,6 +12,7 @@
  * adds to what pooling has written: 2 more.) The sums must be known before the second pass; with them in the
  * pass that writes dsum, and all else in one, it would be 5. */
 #include "layer.h"
+#include "mbconv.h"
 #include <assert.h>
 #include <math.h>
 #include <omp.h>
@@ -21,6 +22,7 @@
  * holds the filters of Winograd's algorithm. */
 static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, int n, int r)
 {
+    assert(layer->spec.block == BLOCK_CONV);
     const Conv2dShape block = block_at(layer, n, r);
     void *scratch = layer->scratch->conv.data;
     if (SET(winograd_pays)(block)) {
@@ -33,6 +35,16 @@ static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, 
     SET(conv2d_backward_data_from)
     (dpooled, unpooling.dy != NULL, layer->dconv[r], filters_of(layer), block, scratch);
     return false;
+}
+
+/* The same where the block is MBConv, which forms the gradients of its filters on the way. */
+static void mbconv_backward(Layer *layer, Word *dpooled, Unpooling unpooling, float *dfilters, int n, int r)
+{
+    if (unpooling.dy)
+        SET(unpool)(dpooled, &unpooling, input_at(layer, n, r));
+    else if (dpooled)
+        memset(dpooled, 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
+    SET(mbconv_backward)(layer, dpooled, dfilters, n, r);
 }
 
 static void filters_backward(Layer *layer, int n, int r)
@@ -75,6 +87,17 @@ static void bilinear_dsum(Layer *layer, const Tensor *dy, int n)
     }
 }
 
+/* What a skip adds to the gradient of alpha: <dsum, pooled>. */
+static double skip_dalpha(Layer *layer, const Word *dsum, Shape map, int r)
+{
+    double *sum = layer->scratch->reduce.data, *product = sum + map.c, dalpha = 0;
+    SET(channel_sums)
+    (sum, product, NULL, dsum, SET(layer_pooled)(layer, r), map, layer->scratch->reduce.data);
+    for (int k = 0; k < map.c; k++)
+        dalpha += product[k];
+    return dalpha;
+}
+
 /* 3: from dsum to dconv at level r, in its place, and the gradients that fall out of its sums over the batch:
  * dalpha, gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z -
  * mean) scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
@@ -82,17 +105,20 @@ static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r,
 {
     const int channels = map.c;
     const double m = (double)map.n * map.h * map.w, alpha = layer->alpha[r];
-    float *a = layer->coefficient + (size_t)(layer->spec.levels + 1) * layer->padded, *b = a + layer->padded,
-          *c = b + layer->padded;
-    const float *gamma = gamma_of(layer, r);
+    float *a = gradient_coefficients(layer, r), *b = a + layer->padded, *c = b + layer->padded;
+    const int norm = last_norm(layer);
+    const size_t last = last_channels(layer);
+    const float *gamma = gamma_of(layer, r, norm);
     float *dgamma = NULL;
     if (gamma && wanted & WANT_FILTERS)
-        dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r);
+        dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r) +
+                 layer_norm_gamma(&layer->spec, norm);
     double *sum = layer->scratch->reduce.data, *product = sum + channels, dalpha = 0;
     SET(channel_sums)
     (sum, product, next_dsum(layer, r), dsum, layer->activation[r], map, layer->scratch->reduce.data);
     for (int k = 0; k < channels; k++) {
-        const double scale = 1 / sqrt(layer->variance[r][k] + layer->spec.eps), mean = layer->mean[r][k];
+        const double scale = 1 / sqrt(layer->variance[r][last + k] + layer->spec.eps),
+                     mean = layer->mean[r][last + k];
         const double sum_zhat = (product[k] - mean * sum[k]) * scale; /* sum of dsum zhat */
         const double share = alpha * (gamma ? gamma[k] : 1) * scale;
         dalpha += (gamma ? gamma[k] : 1) * sum_zhat + (gamma ? gamma[channels + k] : 0) * sum[k];
@@ -106,12 +132,15 @@ static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r,
         c[k] = -share * sum[k] / m - slope * mean;
     }
     layer->dconv[r] = dsum;
-    SET(multires_gradient)(dsum, dsum, layer->activation[r], a, b, c, map);
+    if (layer->spec.block == BLOCK_CONV)
+        SET(multires_gradient)(dsum, dsum, layer->activation[r], a, b, c, true, map);
+    else if (has_skip(layer) && wanted & WANT_LOGITS)
+        dalpha += skip_dalpha(layer, dsum, map, r);
     return dalpha;
 }
 
 /* 2 and 1: from dconv at every kept level to dx. */
-static void input_backward(Layer *layer, Tensor *dx, int n)
+static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
 {
     Word *dpooled[MAX_LEVELS];
     const int stored = layer->x->level;
@@ -126,7 +155,9 @@ static void input_backward(Layer *layer, Tensor *dx, int n)
         Unpooling unpooling = {0};
         if (r >= stored && r < layer->top)
             unpooling = (Unpooling){dpooled[r + 1], layer->marks[r + 1], layer->spec.down};
-        if (kept(layer, r))
+        if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
+            mbconv_backward(layer, dpooled[r], unpooling, dfilters, n, r);
+        else if (kept(layer, r))
             packed = convolve_backward(layer, dpooled[r], unpooling, packed, n, r);
         else if (unpooling.dy)
             SET(unpool)(dpooled[r], &unpooling, input_at(layer, n, r));
@@ -152,13 +183,18 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
             continue;
         }
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
-        if (wanted & WANT_FILTERS)
+        if (wanted & WANT_FILTERS && layer->spec.block == BLOCK_CONV)
             filters_backward(layer, n, r);
     }
     if (wanted & WANT_LOGITS)
         SET(softmax_backward)
     (layer->at.dlogits->data + layer->at.logits_at, dalpha, layer->alpha, layer->spec.kept,
      layer->spec.levels);
+    float *dfilters = wanted & WANT_FILTERS ? layer->at.dfilters->data + layer->at.filters_at : NULL;
     if (dx)
-        input_backward(layer, dx, n);
+        input_backward(layer, dx, dfilters, n);
+    else if (dfilters && layer->spec.block == BLOCK_MBCONV)
+        for (int r = layer->top; r >= 0; r--)
+            if (kept(layer, r))
+                mbconv_backward(layer, NULL, (Unpooling){0}, dfilters, n, r);
 }

@@ -7,9 +7,9 @@
  * exist. Backward is likewise one pass a level: it reads the gradient and the activation, and writes the
  * gradient of the convolution.
  *
- * Error: a sum of n = R + 1 terms (3 backward) whose coefficients were rounded once from double:
- * |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values; in bf16 one
- * rounding of 2^-8 more. */
+ * Error: a sum of n = R + 1 terms, with MBConv's skips 2 R + 1 (3 backward) whose coefficients were rounded
+ * once from double: |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values; in
+ * bf16 one rounding of 2^-8 more. */
 #include "layer.h"
 
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
@@ -54,7 +54,7 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
 }
 
 void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
-                            const float *c, Shape s)
+                            const float *c, bool relu, Shape s)
 {
 #pragma omp parallel for schedule(static)
     for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
@@ -68,7 +68,7 @@ void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const 
                     const int k = unit * UNIT + i;
                     const Vec slope = broadcast(a[k]) * gradient.channel[i] +
                                       broadcast(b[k]) * activation.channel[i] + broadcast(c[k]);
-                    result.channel[i] = choose(activation.channel[i] <= 0, (Vec){0}, slope);
+                    result.channel[i] = relu ? choose(activation.channel[i] <= 0, (Vec){0}, slope) : slope;
                 }
                 store_unit(dconv + at, result);
             }
