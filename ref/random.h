@@ -5,7 +5,9 @@
  * (seed low, seed high) and the counter (stream, a, b, attempt); the seed is the run's:
  *
  *   STREAM_FILTERS  a = place of the weight, b = 0: a normal. The place counts all that SGD trains, layer
- *                   by layer: w (K,C,3,3), b, then gamma and beta of each level; then a linear head's w, b
+ *                   by layer: w (K,C,3,3), b, then gamma and beta of each level; then a linear head's w, b.
+ *                   Of MBConv: expand, depthwise, w1, b1, w2, b2, project, then of each level gamma and beta
+ *                   of its first norm, of its second, of its third
  *   STREAM_SPLIT    a = 0: a permutation of the training set, whose images count in the order of its
  *                   files; the first ones are D_a, the next ones D_b
  *   STREAM_ORDER_A  a = epoch, 0 the first: a permutation of D_a, its batches in this epoch

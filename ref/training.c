@@ -82,6 +82,7 @@ static PlainNetworkShape network_shape(const TrainingSettings *s)
                                .levels = s->mix == MIX_NONE ? 1 : s->first_level + s->levels,
                                .down = s->down,
                                .up = s->up,
+                               .block = s->block,
                                .bias = s->bias,
                                .affine = s->affine,
                                .shared_norm = s->shared_norm,
@@ -98,6 +99,14 @@ static PlainNetworkShape network_shape(const TrainingSettings *s)
     return shape;
 }
 
+/* count normals of variance 2 / fan-in, each keyed by its place. */
+static void draw(PlainNetwork *net, const double *w, size_t count, double fan_in, uint64_t seed)
+{
+    const size_t from = (size_t)(w - net->filters);
+    for (size_t i = from; i < from + count; i++)
+        net->filters[i] = sqrt(2.0 / fan_in) * random_normal(seed, STREAM_FILTERS, (uint32_t)i, 0);
+}
+
 /* Choice "conv-bias": filters normal with variance 2 / fan-in, biases 0, a 0: "the mixing weights are
  * initialized with the same value". A linear head has variance 1 / fan-in. Each weight is keyed by its place.
  */
@@ -106,14 +115,25 @@ static void initialise(PlainNetwork *net, uint64_t seed)
     const PlainNetworkShape *s = &net->shape;
     for (int l = 0; l < s->layers; l++) {
         PlainLayer *layer = &net->layer[l];
-        const size_t count = conv2d_filters(layer->shape.block);
-        const size_t from = (size_t)(layer->parameters.w - net->filters);
-        const double deviation = sqrt(2.0 / (9 * layer->shape.block.c));
-        for (size_t i = from; i < from + count; i++)
-            net->filters[i] = deviation * random_normal(seed, STREAM_FILTERS, (uint32_t)i, 0);
-        for (int r = 0; s->affine && r < s->levels; r++)
-            for (int k = 0; k < layer->shape.block.k; k++)
+        const Conv2dShape block = layer->shape.block;
+        const size_t e = (size_t)layer->shape.expanded, q = (size_t)layer->shape.squeezed;
+        const MbconvParameters *m = layer->parameters.mbconv;
+        if (layer->shape.kind == BLOCK_CONV)
+            draw(net, layer->parameters.w, conv2d_filters(block), 9 * block.c, seed);
+        else { /* choice "mbconv-init" */
+            draw(net, m->expand, e * (size_t)block.c, block.c, seed);
+            draw(net, m->depthwise, 9 * e, 9, seed);
+            draw(net, m->excite.w1, q * e, (double)e, seed);
+            draw(net, m->excite.w2, e * q, (double)q, seed);
+            draw(net, m->project, (size_t)block.k * e, (double)e, seed);
+        }
+        for (int r = 0; s->affine && r < s->levels; r++) {
+            for (int k = 0; layer->shape.kind == BLOCK_CONV && k < block.k; k++)
                 net->filters[(size_t)(layer->parameters.gamma[r] - net->filters) + (size_t)k] = 1;
+            for (int i = 0; layer->shape.kind == BLOCK_MBCONV && i < MBCONV_NORMS; i++)
+                for (size_t k = 0; k < (i < 2 ? e : (size_t)block.k); k++)
+                    net->filters[(size_t)(m[r].gamma[i] - net->filters) + k] = 1;
+        }
     }
     for (size_t i = 0; s->linear_head && i < (size_t)s->classes * s->channels; i++)
         net->head_w[i] = sqrt(1.0 / s->channels) *

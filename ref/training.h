@@ -29,6 +29,7 @@ typedef struct {
     int stages[MAX_LEVELS];  /* layers of each stage of MIX_PREDEFINED; all 0: four stages */
     PoolMode down;
     UpsampleMode up;
+    BlockKind block; /* of every layer but the first and the last */
     bool shared_norm, affine, linear_head, bias;
     double norm_eps, norm_momentum;
     /* The data. */

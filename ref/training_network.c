@@ -57,10 +57,48 @@ static int norms_of(const PlainNetworkShape *s)
     return s->shared_norm ? 1 : s->levels;
 }
 
-static size_t layer_filters(const PlainNetworkShape *s, Conv2dShape block)
+/* MBConv (choice "mbconv"): E = 6 C and Q = C / 4, at least 1. */
+static bool is_mbconv(const PlainNetworkShape *s, int l)
 {
-    const size_t k = (size_t)block.k;
-    return conv2d_filters(block) + (s->bias ? k : 0) + (s->affine ? (size_t)norms_of(s) * 2 * k : 0);
+    return s->block == BLOCK_MBCONV && l > 0 && l < s->layers - 1;
+}
+
+static int expanded_of(Conv2dShape block)
+{
+    return 6 * block.c;
+}
+
+static int squeezed_of(Conv2dShape block)
+{
+    return block.c < 8 ? 1 : block.c / 4;
+}
+
+/* Filters of layer l without a convolution's bias; those of MBConv that meet every pixel. */
+static size_t pixel_weights(const PlainNetworkShape *s, int l)
+{
+    const Conv2dShape block = block_of(s, l, 1);
+    const size_t e = (size_t)expanded_of(block);
+    return is_mbconv(s, l) ? e * block.c + 9 * e + block.k * e : conv2d_filters(block);
+}
+
+static size_t layer_weights(const PlainNetworkShape *s, int l)
+{
+    const Conv2dShape block = block_of(s, l, 1);
+    const size_t e = (size_t)expanded_of(block), q = (size_t)squeezed_of(block);
+    return pixel_weights(s, l) + (is_mbconv(s, l) ? q * e + q + e * q + e : 0);
+}
+
+/* Channels of a layer's norms together. */
+static size_t norm_channels(const PlainNetworkShape *s, int l)
+{
+    const Conv2dShape block = block_of(s, l, 1);
+    return (size_t)block.k + (is_mbconv(s, l) ? 2 * (size_t)expanded_of(block) : 0);
+}
+
+static size_t layer_filters(const PlainNetworkShape *s, int l)
+{
+    const size_t bias = s->bias && !is_mbconv(s, l) ? (size_t)block_of(s, l, 1).k : 0;
+    return layer_weights(s, l) + bias + (s->affine ? (size_t)norms_of(s) * 2 * norm_channels(s, l) : 0);
 }
 
 /* The next count numbers of an array. */
@@ -71,35 +109,123 @@ static double *next(double **at, size_t count)
     return here;
 }
 
+/* The next count numbers of the parameters, and of their gradients. */
+static void next_pair(const double **w, double **dw, double **at, double **dat, size_t count)
+{
+    *w = next(at, count);
+    *dw = next(dat, count);
+}
+
+/* Running averages of a norm of k channels. */
+static TrackedStatistics next_statistics(double **at, size_t k)
+{
+    TrackedStatistics t;
+    t.mean = next(at, k);
+    t.variance = next(at, k);
+    t.weight = next(at, 1);
+    return t;
+}
+
+/* MBConv's filters at level 0, which are those of every level. */
+static void place_mbconv(PlainLayer *layer, double **w, double **dw)
+{
+    const size_t c = (size_t)layer->shape.block.c, k = (size_t)layer->shape.block.k,
+                 e = (size_t)layer->shape.expanded, q = (size_t)layer->shape.squeezed;
+    MbconvParameters *p = &layer->parameters.mbconv[0];
+    MbconvGradients *d = &layer->gradients.mbconv[0];
+    next_pair(&p->expand, &d->dexpand, w, dw, e * c);
+    next_pair(&p->depthwise, &d->ddepthwise, w, dw, 9 * e);
+    next_pair(&p->excite.w1, &d->excite.dw1, w, dw, q * e);
+    next_pair(&p->excite.b1, &d->excite.db1, w, dw, q);
+    next_pair(&p->excite.w2, &d->excite.dw2, w, dw, e * q);
+    next_pair(&p->excite.b2, &d->excite.db2, w, dw, e);
+    next_pair(&p->project, &d->dproject, w, dw, k * e);
+}
+
+/* gamma, beta and running averages of the norms of MBConv at level r. */
+static void place_norms(PlainLayer *layer, int r, bool affine, double **w, double **dw, double **statistics)
+{
+    MbconvParameters *p = &layer->parameters.mbconv[r];
+    MbconvGradients *d = &layer->gradients.mbconv[r];
+    *p = layer->parameters.mbconv[0];
+    *d = layer->gradients.mbconv[0];
+    for (int i = 0; i < MBCONV_NORMS; i++) {
+        const size_t channels = (size_t)(i < 2 ? layer->shape.expanded : layer->shape.block.k);
+        if (affine) {
+            next_pair(&p->gamma[i], &d->dgamma[i], w, dw, channels);
+            next_pair(&p->beta[i], &d->dbeta[i], w, dw, channels);
+        }
+        layer->tracked[r][i] = next_statistics(statistics, channels);
+    }
+}
+
+/* The same of a convolution. */
+static void place_norm(PlainLayer *layer, int r, bool affine, double **w, double **dw, double **statistics)
+{
+    const size_t k = (size_t)layer->shape.block.k;
+    if (affine) {
+        next_pair(&layer->parameters.gamma[r], &layer->gradients.dgamma[r], w, dw, k);
+        next_pair(&layer->parameters.beta[r], &layer->gradients.dbeta[r], w, dw, k);
+    }
+    layer->tracked[r][0] = next_statistics(statistics, k);
+}
+
 /* Gives layer l its parameters and their gradients, the next ones of each array. */
 static void place_parameters(PlainNetwork *net, int l, double **w, double **dw, double **statistics)
 {
     const PlainNetworkShape *s = &net->shape;
     PlainLayer *layer = &net->layer[l];
-    const size_t count = conv2d_filters(layer->shape.block), k = (size_t)layer->shape.block.k;
+    const size_t k = (size_t)layer->shape.block.k;
     layer->parameters.a = net->logits + (size_t)l * s->levels;
     layer->gradients.da = net->dlogits + (size_t)l * s->levels;
-    layer->parameters.w = next(w, count);
-    layer->gradients.dw = next(dw, count);
-    layer->parameters.b = s->bias ? next(w, k) : NULL;
-    layer->gradients.db = s->bias ? next(dw, k) : NULL;
+    if (is_mbconv(s, l))
+        place_mbconv(layer, w, dw);
+    else {
+        next_pair(&layer->parameters.w, &layer->gradients.dw, w, dw, conv2d_filters(layer->shape.block));
+        if (s->bias)
+            next_pair(&layer->parameters.b, &layer->gradients.db, w, dw, k);
+    }
     for (int r = 0; r < s->levels; r++) {
         if (r > 0 && s->shared_norm) {
             layer->parameters.gamma[r] = layer->parameters.gamma[0];
             layer->parameters.beta[r] = layer->parameters.beta[0];
             layer->gradients.dgamma[r] = layer->gradients.dgamma[0];
             layer->gradients.dbeta[r] = layer->gradients.dbeta[0];
-            layer->tracked[r] = layer->tracked[0];
-            continue;
-        }
-        layer->parameters.gamma[r] = s->affine ? next(w, k) : NULL;
-        layer->gradients.dgamma[r] = s->affine ? next(dw, k) : NULL;
-        layer->parameters.beta[r] = s->affine ? next(w, k) : NULL;
-        layer->gradients.dbeta[r] = s->affine ? next(dw, k) : NULL;
-        layer->tracked[r].mean = next(statistics, k);
-        layer->tracked[r].variance = next(statistics, k);
-        layer->tracked[r].weight = next(statistics, 1);
+            layer->parameters.mbconv[r] = layer->parameters.mbconv[0];
+            layer->gradients.mbconv[r] = layer->gradients.mbconv[0];
+            memcpy(layer->tracked[r], layer->tracked[0], sizeof layer->tracked[0]);
+        } else
+            (is_mbconv(s, l) ? place_norms : place_norm)(layer, r, s->affine, w, dw, statistics);
     }
+}
+
+/* What MBConv's passes leave at level r. */
+static void make_mbconv(PlainNetwork *net, PlainLayer *layer, int r, bool *failed)
+{
+    const Conv2dShape block = layer->shape.block;
+    const size_t out = shape_count(conv2d_output(block)) >> 2 * r, e = (size_t)layer->shape.expanded,
+                 q = (size_t)layer->shape.squeezed, wide = (size_t)block.n * e * block.h * block.w >> 2 * r,
+                 channels = block.n * e, units = block.n * q;
+    MbconvCache *c = &layer->cache.mbconv[r];
+    MbconvScratch *s = &layer->scratch.mbconv[r];
+    double **const maps[] = {&c->expanded,       &c->expanded_norm, &c->activated, &c->filtered,
+                             &c->filtered_norm,  &c->excitable,     &c->excited,   &s->dexpanded,
+                             &s->dexpanded_norm, &s->dactivated,    &s->dfiltered, &s->dfiltered_norm,
+                             &s->dexcitable,     &s->dexcited};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        *maps[i] = room(net, wide, failed);
+    c->projected = room(net, out, failed);
+    s->dprojected = room(net, out, failed);
+    layer->cache.block[r] = room(net, out, failed);
+    for (int i = 0; i < MBCONV_NORMS; i++) {
+        c->mean[i] = room(net, i < 2 ? e : (size_t)block.k, failed);
+        c->variance[i] = room(net, i < 2 ? e : (size_t)block.k, failed);
+    }
+    c->excite = (SqueezeExciteCache){room(net, channels, failed), room(net, units, failed),
+                                     room(net, units, failed), room(net, channels, failed)};
+    s->excite = (SqueezeExciteScratch){room(net, channels, failed), room(net, units, failed),
+                                       room(net, units, failed), room(net, channels, failed),
+                                       room(net, channels, failed)};
 }
 
 /* The maps of layer l and what its passes leave. */
@@ -114,15 +240,19 @@ static void make_maps(PlainNetwork *net, int l, bool *failed)
         if (!level_kept(layer->shape.kept, r))
             continue;
         layer->cache.pooled[r] = room(net, in >> 2 * r, failed);
+        layer->cache.upsampled[r] = room(net, out, failed);
+        layer->scratch.dpooled[r] = room(net, in >> 2 * r, failed);
+        layer->scratch.dnormalised[r] = room(net, out >> 2 * r, failed);
+        layer->scratch.dupsampled[r] = room(net, out, failed);
+        if (is_mbconv(&net->shape, l)) {
+            make_mbconv(net, layer, r, failed);
+            continue;
+        }
         layer->cache.activation[r] = room(net, out >> 2 * r, failed);
         layer->cache.mean[r] = room(net, (size_t)block.k, failed);
         layer->cache.variance[r] = room(net, (size_t)block.k, failed);
-        layer->cache.upsampled[r] = room(net, out, failed);
-        layer->scratch.dpooled[r] = room(net, in >> 2 * r, failed);
         layer->scratch.dactivation[r] = room(net, out >> 2 * r, failed);
-        layer->scratch.dnormalised[r] = room(net, out >> 2 * r, failed);
         layer->scratch.dconv[r] = room(net, out >> 2 * r, failed);
-        layer->scratch.dupsampled[r] = room(net, out, failed);
     }
 }
 
@@ -138,9 +268,12 @@ static void place_layers(PlainNetwork *net, int batch, bool *failed)
                                               .kept = s->kept[l],
                                               .down = s->down,
                                               .up = s->up,
-                                              .eps = s->eps};
-        net->filters_count += layer_filters(s, block);
-        net->statistics_count += (size_t)norms_of(s) * (2 * (size_t)block.k + 1);
+                                              .eps = s->eps,
+                                              .kind = is_mbconv(s, l) ? BLOCK_MBCONV : BLOCK_CONV,
+                                              .expanded = expanded_of(block),
+                                              .squeezed = squeezed_of(block)};
+        net->filters_count += layer_filters(s, l);
+        net->statistics_count += (size_t)norms_of(s) * (2 * norm_channels(s, l) + (is_mbconv(s, l) ? 3 : 1));
     }
     net->filters_count += head ? head + (size_t)s->classes : 0;
     net->logits_count = (size_t)s->layers * s->levels;
@@ -187,26 +320,28 @@ PlainNetwork *plain_network_create(const PlainNetworkShape *shape, int batch)
 }
 
 // book: training_network
-/* Running averages in and out of the layer, kept level by kept level (choice "batch-norm"). */
-static void track(PlainLayer *layer, double momentum)
+/* Running averages in and out of the layer, kept level by kept level (choice "batch-norm"): those of norm i,
+ * one of a convolution, three of MBConv. */
+static void track_norm(PlainLayer *layer, int r, int i, StatisticsUse use, double momentum)
 {
-    for (int r = 0; r < layer->shape.levels; r++) {
-        if (!level_kept(layer->shape.kept, r))
-            continue;
-        const TrackedStatistics t = layer->tracked[r];
-        const Shape map = shape_coarser(conv2d_output(layer->shape.block), 1 << r);
-        ref_batchnorm_track(t.mean, t.variance, t.weight, layer->cache.mean[r], layer->cache.variance[r],
-                            momentum, map);
-    }
+    const bool mbconv = layer->shape.kind == BLOCK_MBCONV;
+    const TrackedStatistics t = layer->tracked[r][i];
+    double *mean = mbconv ? layer->cache.mbconv[r].mean[i] : layer->cache.mean[r];
+    double *variance = mbconv ? layer->cache.mbconv[r].variance[i] : layer->cache.variance[r];
+    Shape map = shape_coarser(conv2d_output(layer->shape.block), 1 << r);
+    map.c = mbconv && i < 2 ? layer->shape.expanded : map.c;
+    if (use == STATISTICS_OF_BATCH_TRACKED)
+        ref_batchnorm_track(t.mean, t.variance, t.weight, mean, variance, momentum, map);
+    if (use == STATISTICS_TRACKED)
+        ref_batchnorm_tracked(mean, variance, t.mean, t.variance, *t.weight, map.c);
 }
 
-static void use_tracked(PlainLayer *layer)
+static void track(PlainLayer *layer, StatisticsUse use, double momentum)
 {
     for (int r = 0; r < layer->shape.levels; r++)
-        if (level_kept(layer->shape.kept, r))
-            ref_batchnorm_tracked(layer->cache.mean[r], layer->cache.variance[r], layer->tracked[r].mean,
-                                  layer->tracked[r].variance, *layer->tracked[r].weight,
-                                  layer->shape.block.k);
+        for (int i = 0; i < (layer->shape.kind == BLOCK_MBCONV ? MBCONV_NORMS : 1); i++)
+            if (level_kept(layer->shape.kept, r))
+                track_norm(layer, r, i, use, momentum);
 }
 
 double plain_network_forward(PlainNetwork *net, const double *x, const int *labels, int n, StatisticsUse use)
@@ -217,11 +352,11 @@ double plain_network_forward(PlainNetwork *net, const double *x, const int *labe
         PlainLayer *layer = &net->layer[l];
         layer->shape.block.n = n;
         if (use == STATISTICS_TRACKED)
-            use_tracked(layer);
+            track(layer, use, s->momentum);
         ref_multires_forward(layer->y, &layer->cache, h, layer->parameters, use != STATISTICS_TRACKED,
                              layer->shape);
         if (use == STATISTICS_OF_BATCH_TRACKED)
-            track(layer, s->momentum);
+            track(layer, use, s->momentum);
         h = layer->y; /* h_(l+1) = M(h_l) */
     }
     ref_global_average_forward(net->average, h, conv2d_output(net->layer[s->layers - 1].shape.block));
@@ -251,6 +386,8 @@ static void backward(PlainNetwork *net, const double *x, const int *labels, int 
         PlainLayer *layer = &net->layer[l];
         MultiresGradients d = layer->gradients;
         d.dw = filters ? d.dw : NULL;
+        for (int r = 0; r < s->levels; r++)
+            d.mbconv[r].dexpand = filters ? d.mbconv[r].dexpand : NULL;
         d.da = logits ? d.da : NULL;
         ref_multires_backward(l > 0 ? net->layer[l - 1].dy : NULL, d, &layer->scratch, layer->dy,
                               l > 0 ? net->layer[l - 1].y : x, &layer->cache, layer->parameters,
@@ -295,12 +432,13 @@ PlainCost plain_network_cost(const PlainNetworkShape *s)
     PlainCost cost = {0};
     for (int l = 0; l < s->layers; l++) {
         const Conv2dShape block = block_of(s, l, 1);
-        cost.weights += conv2d_filters(block);
-        cost.parameters += layer_filters(s, block);
+        const double once = is_mbconv(s, l) ? 2.0 * squeezed_of(block) * expanded_of(block) : 0;
+        cost.weights += layer_weights(s, l);
+        cost.parameters += layer_filters(s, l);
         for (int r = 0; r < s->levels; r++) {
             const Shape map = shape_coarser(conv2d_output(block), 1 << r);
             cost.level_macs[l][r] =
-                level_kept(s->kept[l], r) ? (double)map.h * map.w * (double)conv2d_filters(block) : 0;
+                level_kept(s->kept[l], r) ? (double)map.h * map.w * (double)pixel_weights(s, l) + once : 0;
             cost.macs += cost.level_macs[l][r];
         }
     }

@@ -18,14 +18,15 @@ typedef struct {
     unsigned kept[MAX_LAYERS];         /* the levels of each layer that take part */
     PoolMode down;                     /* S */
     UpsampleMode up;                   /* U */
-    bool bias;                         /* convolutions have one */
-    bool affine;                       /* batch norm has gamma and beta */
+    BlockKind block;      /* B of every layer but the first and the last, which are convolutions */
+    bool bias;            /* convolutions have one */
+    bool affine;          /* batch norm has gamma and beta */
     bool shared_norm;     /* one running average (and gamma, beta) for all levels, not one each */
     bool linear_head;     /* L layers of C channels, average, linear layer */
     double eps, momentum; /* of batch norm and of its running averages */
 } PlainNetworkShape;
 
-/* Running averages of batch norm at one level: (K), (K), and their weight. */
+/* Running averages of a batch norm at one level: (K), (K), and their weight. */
 typedef struct {
     double *mean, *variance, *weight;
 } TrackedStatistics;
@@ -35,7 +36,8 @@ typedef struct {
     MultiresShape shape; /* shape.block.n is the present batch */
     MultiresParameters parameters;
     MultiresGradients gradients;
-    TrackedStatistics tracked[MAX_LEVELS]; /* shared_norm: all the same */
+    TrackedStatistics tracked[MAX_LEVELS]
+                             [MBCONV_NORMS]; /* of a convolution the first; shared_norm: all the same */
     MultiresCache cache;
     MultiresScratch scratch;
     double *y, *dy; /* h_l (N,K,H,W) and the gradient of the loss in it */

@@ -81,6 +81,8 @@ static const struct {
     WORD("down", "max", down, POOL_MAX),
     WORD("down", "average", down, POOL_AVERAGE),
     WORD("down", "subsample", down, POOL_SUBSAMPLE),
+    WORD("block", "conv", block, BLOCK_CONV),
+    WORD("block", "mbconv", block, BLOCK_MBCONV),
     WORD("up", "nearest", up, UPSAMPLE_NEAREST),
     WORD("up", "bilinear", up, UPSAMPLE_BILINEAR),
     WORD("logits-data", "b", logits_data, LOGITS_ON_B),

@@ -82,6 +82,35 @@ START_TEST(test_cost_of_the_linear_head)
 }
 END_TEST
 
+/* Table 4, Eff-Conv: 8 layers of 128 channels, 6 of them MBConv, counted by hand. A block has 2 x 768 x 128
+ * weights of 1x1 convolutions, 9 x 768 depthwise and 2 x 768 x 32 of squeeze-and-excitation, with 32 + 768
+ * biases. */
+START_TEST(test_cost_of_eff_conv)
+{
+    NetworkSpec s = network(POOLING_LEARNED, 8, 128, 5);
+    s.block = BLOCK_MBCONV;
+    const double pixels = 1024 + 256 + 64 + 16 + 4, block = 2 * 768 * 128 + 9 * 768;
+    const Cost cost = network_cost(&s);
+    ck_assert_uint_eq(cost.weights, 1535808);
+    ck_assert_uint_eq(cost.parameters, 1535808 + 128 + 10);
+    ck_assert_double_eq(cost.level_macs[0][0], 1024.0 * 9 * 3 * 128);
+    ck_assert_double_eq(cost.level_macs[3][0], 1024 * block + 2 * 768 * 32);
+    ck_assert_double_eq(cost.level_macs[3][4], 4 * block + 2 * 768 * 32);
+    ck_assert_double_eq(cost.level_macs[7][1], 256.0 * 9 * 128 * 10);
+    ck_assert_double_eq(cost.macs,
+                        6 * (pixels * block + 5 * 2 * 768 * 32) + pixels * 9 * (3 * 128 + 128 * 10));
+    ck_assert_double_eq_tol(cost.macs / 1e9, 1.6875, 5e-5);
+    s.affine = true;
+    ck_assert_uint_eq(network_cost(&s).parameters, 1535946 + 5 * (6 * 2 * (768 + 768 + 128) + 2 * 138));
+    s.shared_norm = true;
+    ck_assert_uint_eq(network_cost(&s).parameters, 1535946 + 6 * 3328 + 2 * 138);
+    s.channels = 3; /* Q is 1 at least */
+    s.affine = false;
+    ck_assert_uint_eq(network_cost(&s).weights,
+                      9 * 3 * 3 + 9 * 3 * 10 + 6 * (2 * 18 * 3 + 9 * 18 + 2 * 18 + 1 + 18));
+}
+END_TEST
+
 Suite *cost_suite(void)
 {
     Suite *suite = suite_create("cost");
@@ -90,6 +119,7 @@ Suite *cost_suite(void)
     tcase_add_test(tcase, test_cost_of_levels_stays_under_four_thirds);
     tcase_add_test(tcase, test_cost_adds_up_over_layers_and_levels);
     tcase_add_test(tcase, test_cost_of_the_linear_head);
+    tcase_add_test(tcase, test_cost_of_eff_conv);
     suite_add_tcase(suite, tcase);
     return suite;
 }

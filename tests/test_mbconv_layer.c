@@ -220,7 +220,7 @@ static const struct {
 };
 
 /* M(h) = sum of alpha[r] U(B(S(h))), each level's block run by itself. */
-START_TEST(test_layer_is_the_equation)
+START_TEST(test_mbconv_layer_is_the_equation)
 {
     const MultiresShape s = LAYERS[_i].s;
     LayerArrays l = layer_arrays(s, LAYERS[_i].affine, LAYERS[_i].shared);
@@ -386,7 +386,7 @@ Suite *mbconv_layer_suite(void)
     tcase_add_checked_fixture(tcase, NULL, arrays_free);
     tcase_add_loop_test(tcase, test_mbconv_forward_matches_a_plain_one, 0, COUNT(BLOCKS));
     tcase_add_test(tcase, test_mbconv_inference_uses_given_statistics);
-    tcase_add_loop_test(tcase, test_layer_is_the_equation, 0, COUNT(LAYERS));
+    tcase_add_loop_test(tcase, test_mbconv_layer_is_the_equation, 0, COUNT(LAYERS));
     tcase_add_loop_test(tcase, test_layer_backward_matches_differences, 0, COUNT(LAYERS));
     tcase_add_loop_test(tcase, test_engine_layer_is_the_operations, 0, COUNT(ROWS));
     suite_add_tcase(suite, tcase);

@@ -24,6 +24,14 @@ enum { CLASSES = 4, IMAGES = 5 };
                                       .shared_norm = shared, .linear_head = linear                \
     }
 
+/* A net whose hidden layers have MBConv as their block. */
+#define MBCONV(layers_, channels_, levels_, kept_, down_, up_, affine_, shared, linear)                   \
+    {                                                                                                     \
+        SIZES(layers_, channels_, 8), .levels = levels_, .kept = {kept_, kept_, kept_, kept_},            \
+                                      .down = down_, .up = up_, .affine = affine_, .bias = true,          \
+                                      .shared_norm = shared, .linear_head = linear, .block = BLOCK_MBCONV \
+    }
+
 /* A net of three levels whose layers keep different ones. */
 #define PRUNED(layers_, channels_, side, down_, affine_, linear, ...)                             \
     {                                                                                             \
@@ -57,6 +65,9 @@ static const NetworkSpec table[] = {
     DEEP(5, 3, 8, 15, UPSAMPLE_NEAREST, false, 2, 4, 5, 6, 3),
     DEEP(4, 5, 8, 5, UPSAMPLE_NEAREST, true, 4, 2, 4, 7),
     DEEP(2, 3, 8, 1, UPSAMPLE_NEAREST, false, 6, 5),
+    MBCONV(4, 4, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, false, false, false),
+    MBCONV(3, 3, 3, 6, POOL_AVERAGE, UPSAMPLE_NEAREST, true, false, false),
+    MBCONV(3, 3, 2, 3, POOL_SUBSAMPLE, UPSAMPLE_BILINEAR, true, true, true),
     /* Layers that convolve by Winograd's algorithm: too large for differences. */
     PRUNED(4, 24, 16, POOL_MAX, false, false, 2, 7, 4, 3),
 };
@@ -109,7 +120,8 @@ static uint64_t pattern_of(const Network *net, int n)
         for (int r = 1; r < s->levels && s->down == POOL_MAX; r++)
             pattern = pattern_maxima(pattern, values, n * layer.channels_in, s->height, s->width, 1 << r);
         for (int r = 0; r < s->levels; r++)
-            if (net->engine->layer_stage(net->layer[l], STAGE_ACTIVATION, r, values))
+            if (layer.block == BLOCK_CONV &&
+                net->engine->layer_stage(net->layer[l], STAGE_ACTIVATION, r, values))
                 pattern = pattern_signs(pattern, values,
                                         (size_t)n * layer.channels_out * (s->height >> r) * (s->width >> r));
     }

@@ -1,4 +1,5 @@
-/* The cost model. A level r costs H/2^r W/2^r pixels times 9 C K products. */
+/* The cost model. A level r costs H/2^r W/2^r pixels times 9 C K products; of MBConv the products of each of
+ * its convolutions, and once an image those of the two between the averages and the gates. */
 #include "cost.h"
 
 // book: cost
@@ -13,8 +14,7 @@ Cost network_cost(const NetworkSpec *s)
         for (int r = 0; r < s->levels; r++) {
             if (!level_kept(s->kept[l], r))
                 continue;
-            const double pixels = (double)(s->height >> r) * (s->width >> r);
-            cost.level_macs[l][r] = pixels * (double)layer_weights_count(&layer);
+            cost.level_macs[l][r] = layer_macs(&layer, r);
             cost.macs += cost.level_macs[l][r];
         }
     }

@@ -7,7 +7,8 @@
 #include "network.h"
 
 typedef struct {
-    size_t weights;                            /* numbers in filters, without biases and affine maps */
+    size_t weights;                            /* numbers in filters, without biases and affine maps; MBConv's
+                                                  squeeze-and-excitation with its own biases */
     size_t parameters;                         /* everything that SGD trains */
     double macs;                               /* of all layers and kept levels, and of a linear head */
     double level_macs[MAX_LAYERS][MAX_LEVELS]; /* 0 where a level is not kept */

@@ -27,6 +27,7 @@ bool network_check(const NetworkSpec *s, Error *error)
 LayerSpec network_layer(const NetworkSpec *s, int l)
 {
     const bool last = l == s->layers - 1;
+    const BlockKind block = l == 0 || last ? BLOCK_CONV : s->block;
     return (LayerSpec){
         .channels_in = l == 0 ? s->image_channels : s->channels,
         .channels_out = last && !s->linear_head ? s->classes : s->channels,
@@ -36,11 +37,12 @@ LayerSpec network_layer(const NetworkSpec *s, int l)
         .kept = s->kept[l],
         .down = s->down,
         .up = s->up,
-        .bias = s->bias,
+        .bias = s->bias && block == BLOCK_CONV,
         .affine = s->affine,
         .shared_norm = s->shared_norm,
         .eps = s->eps,
         .momentum = s->momentum,
+        .block = block,
     };
 }
 
@@ -187,20 +189,44 @@ static void draw(Network *net, size_t at, size_t count, double deviation, uint64
     }
 }
 
+/* All filters of a layer whose slice starts at `at`, each with its own fan-in; biases stay 0. */
+static void draw_layer(Network *net, size_t at, const LayerSpec *layer, uint64_t seed)
+{
+    if (layer->block == BLOCK_CONV) {
+        draw(net, at, layer_weights_count(layer), sqrt(2.0 / (9 * layer->channels_in)), seed);
+        return;
+    }
+    const MbconvPlaces m = layer_mbconv(layer);
+    const int e = layer_expanded(layer);
+    draw(net, at, m.depthwise, sqrt(2.0 / layer->channels_in), seed);
+    draw(net, at + m.depthwise, m.w1 - m.depthwise, sqrt(2.0 / 9), seed);
+    draw(net, at + m.w1, m.b1 - m.w1, sqrt(2.0 / e), seed);
+    draw(net, at + m.w2, m.b2 - m.w2, sqrt(2.0 / layer_squeezed(layer)), seed);
+    draw(net, at + m.project, m.end - m.project, sqrt(2.0 / e), seed);
+}
+
+/* Every gamma of level r is 1. */
+static void write_gammas(Network *net, size_t at, const LayerSpec *layer, int r)
+{
+    const double one = 1;
+    for (int i = 0; i < layer_block_norms(layer); i++)
+        for (int k = 0; k < layer_norm_channels(layer, i); k++)
+            net->engine->vector_write(
+                net->filters, at + layer_gamma_at(layer, r) + layer_norm_gamma(layer, i) + k, &one, 1);
+}
+
 void network_initialise(Network *net, uint64_t seed)
 {
     const NetworkSpec *s = &net->spec;
     const HeadSpec head = network_head(s);
-    const double one = 1;
     size_t at = 0;
     net->engine->vector_clear(net->filters);
     net->engine->vector_clear(net->logits);
     for (int l = 0; l < s->layers; l++) {
         const LayerSpec layer = network_layer(s, l);
-        draw(net, at, layer_weights_count(&layer), sqrt(2.0 / (9 * layer.channels_in)), seed);
+        draw_layer(net, at, &layer, seed);
         for (int r = 0; layer.affine && r < layer_norms(&layer); r++)
-            for (int k = 0; k < layer.channels_out; k++)
-                net->engine->vector_write(net->filters, at + layer_gamma_at(&layer, r) + k, &one, 1);
+            write_gammas(net, at, &layer, r);
         at += layer_filters_count(&layer);
     }
     if (head.linear)

@@ -18,6 +18,7 @@ typedef struct {
     UpsampleMode up;
     bool bias, affine, shared_norm, linear_head;
     double eps, momentum; /* of batch norm and of its tracking */
+    BlockKind block;      /* B of every layer but the first and the last, which are convolutions */
 } NetworkSpec;
 
 /* Refuses what no engine can run: sizes out of range, levels too many for the image, a layer without a level.
@@ -52,7 +53,8 @@ typedef struct {
 Network *network_create(const Engine *engine, const NetworkSpec *spec, int batch, Error *error);
 void network_free(Network *net);
 
-/* Filters He-normal (fan-in; the linear head 1/fan-in), biases 0, gamma 1, beta 0, logits 0. */
+/* Filters He-normal (fan-in, MBConv's each its own; the linear head 1/fan-in), biases 0, gamma 1, beta 0,
+ * logits 0. */
 void network_initialise(Network *net, uint64_t seed);
 
 /* Where alpha starts: logits 0; standard normal logits; 0.9 on the finest or on the coarsest kept level, the

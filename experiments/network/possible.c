@@ -21,19 +21,24 @@ static size_t layer_extent(const Network *net, Extent extent, int l)
                                   : (size_t)net->spec.levels;
 }
 
-/* Per level means (K), variances (K) and a weight: see Slices in ref/engine.h. */
-static bool statistic_possible(double value, size_t at, size_t channels)
+/* Per level and norm means (K), variances (K) and a weight: see Slices in ref/engine.h. */
+static bool statistic_possible(double value, size_t at, const LayerSpec *layer)
 {
-    const size_t in_level = at % (2 * channels + 1);
-    return in_level < channels || (value >= 0 && (in_level < 2 * channels || value <= 1 + 1e-6));
+    size_t in_norm = at % layer_level_statistics(layer);
+    int norm = layer_block_norms(layer) - 1;
+    while (in_norm < layer_norm_statistics(layer, norm))
+        norm--;
+    in_norm -= layer_norm_statistics(layer, norm);
+    const size_t channels = (size_t)layer_norm_channels(layer, norm);
+    return in_norm < channels || (value >= 0 && (in_norm < 2 * channels || value <= 1 + 1e-6));
 }
 
 static bool number_possible(const Network *net, const Looked *looked, double value, int l, size_t at)
 {
     if (!isfinite(value) || (looked->nonnegative && value < 0))
         return false;
-    return looked->extent != STATISTICS ||
-           statistic_possible(value, at, (size_t)network_layer(&net->spec, l).channels_out);
+    const LayerSpec layer = network_layer(&net->spec, l);
+    return looked->extent != STATISTICS || statistic_possible(value, at, &layer);
 }
 
 /* Looks at `count` numbers from `from` on; they are layer l's. */

@@ -43,11 +43,17 @@ static bool learns(const Options *o)
     return starts(o) && o->logits_data != LOGITS_DATA_NONE;
 }
 
+static bool has_middle(const Options *o)
+{
+    return o->layers > 2;
+}
+
 static const struct {
     const char *name;
     bool (*has_effect)(const Options *o);
     const char *needs;
 } table[] = {
+    {"block", has_middle, "a layer between the first and the last"},
     {"levels", has_levels, "--pooling=uniform or --pooling=learned"},
     {"first-level", has_levels, "--pooling=uniform or --pooling=learned"},
     {"stages", is_predefined, "--pooling=predefined"},

@@ -57,6 +57,7 @@ bool plan_network(NetworkSpec *s, const Options *o, Error *error)
         .linear_head = o->head == HEAD_LINEAR,
         .eps = o->norm_eps,
         .momentum = o->norm_momentum,
+        .block = (BlockKind)o->block,
     };
     if (o->pooling == POOLING_PREDEFINED) {
         if (!predefined_levels(s, o->stages, error))

@@ -104,6 +104,10 @@ bool probe_create(Probe *probe, const Network *net, Error *error)
     *probe = (Probe){kernels_best("f32"), s->layers, net->batch, s->height, s->width, .sums = NULL};
     if (!probe->kernels)
         return fail(error, "NOPOOL_ISA names an instruction set that this CPU lacks: unset it");
+    if (s->block != BLOCK_CONV)
+        return fail(
+            error,
+            "this run has --block=mbconv, whose filters cannot be looked into: name one of --block=conv");
     size_t filters_at = 0, statistics_at = 0, scratch = 0;
     int widest = 0;
     for (int l = 0; l < s->layers; l++) {
