@@ -1,6 +1,5 @@
-/* The folder of a run is one state: whatever is edited, cut, removed or impossible in it is refused by name;
- * one process has it at a time; and a run that is stopped, or killed, at any moment goes on to the same bits.
- */
+/* The folder of a run is one state: whatever is edited, cut, removed or impossible in it is refused by name,
+ * and one process has it at a time. */
 #include "../experiments/base/files.h"
 #include "../experiments/base/lock.h"
 #include "../experiments/network/possible.h"
@@ -398,153 +397,6 @@ START_TEST(test_folder_of_a_pruned_run_counts_the_minutes_of_its_epochs)
 }
 END_TEST
 
-/* Deterministic however the run went: the last checkpoint too. */
-static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "result.tsv", "checkpoint.h5"};
-
-static void expect_same(const char *a, const char *b)
-{
-    for (int i = 0; i < 5; i++) {
-        char left[256], right[256], *bytes[2];
-        size_t count[2];
-        snprintf(left, sizeof left, "%s/%s/%s", program_folder, a, same[i]);
-        snprintf(right, sizeof right, "%s/%s/%s", program_folder, b, same[i]);
-        ck_assert_msg(file_read(&bytes[0], &count[0], left, NULL) &&
-                          file_read(&bytes[1], &count[1], right, NULL),
-                      "%s is missing", same[i]);
-        ck_assert_msg(count[0] == count[1] && memcmp(bytes[0], bytes[1], count[0]) == 0, "%s differs",
-                      same[i]);
-        free(bytes[0]);
-        free(bytes[1]);
-    }
-}
-
-/* 30 iterations an epoch. */
-#define LONG                                                                                          \
-    "--data=%s/data --layers=3 --channels=4 --levels=3 --images-a=60 --images-b=50 --images-test=50 " \
-    "--images-epoch=50 --batch=2 --epochs=2 --save-minutes=%s --order=logits-first --threads=1"
-
-static void sleep_milliseconds(long milliseconds)
-{
-    const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
-
-/* Waits until the run has printed a line of progress, so that it is within an epoch; false if it ends before.
- */
-static bool wait_for_progress(pid_t child, int *status)
-{
-    for (int i = 0; i < 4000; i++) {
-        char *output = program_file("output");
-        const char *first = output ? strstr(output, "/30  loss") : NULL;
-        const bool running = first && strstr(first + 1, "/30  loss");
-        free(output);
-        if (running)
-            return true;
-        if (waitpid(child, status, WNOHANG) == child)
-            return false;
-        sleep_milliseconds(2);
-    }
-    return true;
-}
-
-static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
-
-/* Each part of the run is stopped once it is within an epoch; a kill finds a checkpoint of every iteration.
- */
-START_TEST(test_folder_goes_on_from_within_an_epoch)
-{
-    const int number = signals[_i];
-    const bool kills = number == SIGKILL;
-    int status, stops = 0, within = 0;
-    ck_assert_int_eq(program_run("train --run=%s/whole " LONG, program_folder, program_folder, "3"), 0);
-    for (;;) {
-        char output[128];
-        snprintf(output, sizeof output, "%s/output", program_folder);
-        remove(output); /* of the part before */
-        const pid_t child =
-            program_start("train --run=%s/stopped " LONG, program_folder, program_folder, kills ? "0" : "3");
-        if (!wait_for_progress(child, &status) || kill(child, number) != 0)
-            break;
-        ck_assert_int_eq(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            break;
-        stops++;
-        ck_assert_int_lt(stops, 200);
-        if (kills) {
-            ck_assert(WIFSIGNALED(status));
-            within++;
-            continue;
-        }
-        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + number, "status %d", status);
-        char *printed = program_file("output"), *sentence = strstr(printed, "train: SIG");
-        ck_assert_msg(sentence && strstr(sentence, "the same command goes on from there\n"), "%s", printed);
-        const char *of = strstr(sentence, " of 30 iterations");
-        ck_assert_msg(of != NULL, "%s", sentence);
-        while (of[-1] != ' ')
-            of--;
-        within += atoi(of) > 0 && atoi(of) < 30;
-        free(printed);
-    }
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
-    ck_assert_int_gt(stops, 0);
-    ck_assert_int_gt(within, 0);
-    expect_same("whole", "stopped");
-}
-END_TEST
-
-/* What stands in a result.tsv that a table reads. */
-static const char header[] = "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\t"
-                             "test_loss\ttest_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\t"
-                             "logits_decay\n";
-static const char good_log[] = "1\t0.1\t0.01\t2.3\t10\t2.3\t11\t20\t2.2\t15.5\t1\t0\t1\t0\n"
-                               "2\t0.1\t0.01\t2.25\t10\t2.3\t11\t20\t2.125\t12.5\t1\t0\t1\t0\n";
-static const char good_result[] =
-    "accuracy\t12.500000\ntest_images\t20\ntest_loss\t2.125\ntrain_loss\t2.25\n"
-    "best_on_test\t15.500000\nbest_on_test_epoch\t1\nepochs\t2\ntotal_epochs\t2\n"
-    "iterations\t10\nweights\t90\nparameters\t92\nmacs\t1000\n";
-
-static const struct {
-    const char *from, *to, *word; /* in the result, or in the log */
-    bool in_log;
-} wrong[] = {
-    {"accuracy\t12.5", "accuracy\t500", "500", false},
-    {"accuracy\t12.5", "accuracy\t-1", "-1", false},
-    {"accuracy\t12.500000", "accuracy\tnan", "nan", false},
-    {"accuracy\t12.5", "accuracy\t13.5", "13.5", false},
-    {"best_on_test\t15.5", "best_on_test\t12.5", "best_on_test", false},
-    {"epoch\t1\n", "epoch\t2\n", "best_on_test_epoch", false},
-    {"test_loss\t2.125", "test_loss\t1", "test_loss", false},
-    {"macs\t1000", "macs\t1e300", "macs", false},
-    {"macs\t1000", "cost\t1000", "macs", false},
-    {"total_epochs\t2", "total_epochs\t-2", "total_epochs", false},
-    {"\t12.5\t1\t0", "\t500\t1\t0", "log.tsv", true},
-    {"\n2\t", "\n3\t", "log.tsv", true},
-    {"2.125", "inf", "log.tsv", true},
-};
-enum { WRONG = sizeof wrong / sizeof *wrong };
-
-static void replace(char *text, size_t size, const char *from, const char *to)
-{
-    char copy[4096];
-    snprintf(copy, sizeof copy, "%s", text);
-    const char *at = strstr(copy, from);
-    ck_assert_ptr_nonnull(at);
-    snprintf(text, size, "%.*s%s%s", (int)(at - copy), copy, to, at + strlen(from));
-}
-
-START_TEST(test_result_check_refuses_what_no_run_gives)
-{
-    char log[4096], result[4096];
-    Error error;
-    snprintf(log, sizeof log, "%s%s", header, good_log);
-    snprintf(result, sizeof result, "%s", good_result);
-    ck_assert_msg(result_check(result, log, "run", &error), "%s", error.text);
-    replace(wrong[_i].in_log ? log : result, sizeof log, wrong[_i].from, wrong[_i].to);
-    ck_assert(!result_check(result, log, "run", &error));
-    ck_assert_msg(strstr(error.text, wrong[_i].word) != NULL, "%s", error.text);
-}
-END_TEST
-
 Suite *folder_suite(void)
 {
     Suite *suite = suite_create("folder");
@@ -565,8 +417,6 @@ Suite *folder_suite(void)
     tcase_add_test(tcase, test_folder_keeps_the_last_good_checkpoint_of_a_run_that_ends_on_nan);
     tcase_add_test(tcase, test_folder_run_ends_at_the_step_whose_numbers_are_not_finite);
     tcase_add_test(tcase, test_folder_of_a_pruned_run_counts_the_minutes_of_its_epochs);
-    tcase_add_loop_test(tcase, test_folder_goes_on_from_within_an_epoch, 0, 3);
-    tcase_add_loop_test(tcase, test_result_check_refuses_what_no_run_gives, 0, WRONG);
     suite_add_tcase(suite, tcase);
     return suite;
 }
