@@ -71,6 +71,8 @@ SETUP := $(filter setup,$(MAKECMDGOALS))
 
 include experiments/tables/tables.mk
 include plots/figures.mk
+# In `make tables figures` figures wait for the runs, with -j too.
+$(if $(WANTED),$(eval $(FIGURE_NAMES): | with-runs))
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)

@@ -18,7 +18,7 @@ group_of_budget() {
 # Figures 1 and 2 look into trained nets: where a run of this row still has its checkpoint, build/probe writes what it sees.
 probe() {
     local folder
-    folder=$(bash "$plots/runs.sh" "$runs" | awk -F'\t' -v row="$1" '$2 == row {print $5; exit}')
+    folder=$(bash "$plots/runs.sh" "$runs" | awk -F'\t' -v row="$1" '$2 == row && !n++ {print $5}')
     if [ -n "$folder" ] && [ -f "$folder/checkpoint.h5" ] && [ ! -s "$folder/$3" ]; then
         "${PROBE:-build/probe}" "$2" "$folder"
     fi

@@ -7,7 +7,9 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 declare -A per_epoch
 total=0 missing=0
-for line in "$@"; do
+sources=() others=()
+for line in "$@"; do [[ $line == *@@* ]] && sources+=("$line") || others+=("$line"); done
+for line in "${sources[@]}" "${others[@]}"; do
     IFS=@ read -r folder source command <<<"$line"
     [ -s "$folder/result.tsv" ] && continue
     missing=$((missing + 1))
