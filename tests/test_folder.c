@@ -2,22 +2,15 @@
  * and one process has it at a time. */
 #include "../experiments/base/files.h"
 #include "../experiments/base/lock.h"
-#include "../experiments/network/possible.h"
-#include "../experiments/runs/result.h"
 #include "../experiments/tables/record.h"
 #include "program.h"
 #include "suites.h"
-#include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SMALL                                                                               \

@@ -73,6 +73,7 @@ static bool run(Job *job, const char *in, const char *out, Error *error)
 
 int main(int count, char **arguments)
 {
+    threads_wait_briefly(arguments);
     program_begin();
     if (count == 2 && program_asks_help(count, arguments)) {
         help_print();
