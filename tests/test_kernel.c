@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REF, F32, BF16, SETS };
 static const char *const set_names[] = {"ref", "f32", "bf16"};
@@ -352,6 +353,63 @@ START_TEST(test_kernel_takes_a_number_of_any_rank)
 }
 END_TEST
 
+/* Ways in which the numbers of x can be in a file other than the input. */
+enum { EXTERNAL_LINK, EXTERNAL_GROUP, VIRTUAL, RAW_FILE, ELSEWHERE };
+
+static void put_elsewhere(int way, const char *raw)
+{
+    const hsize_t dims[1] = {3};
+    hid_t file = H5Fcreate(user_in, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t create = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, dims, NULL), dataset = -1;
+    if (way == EXTERNAL_LINK)
+        ck_assert_int_ge(H5Lcreate_external("source.h5", "/x", file, "x", H5P_DEFAULT, H5P_DEFAULT), 0);
+    if (way == EXTERNAL_GROUP) {
+        ck_assert_int_ge(H5Lcreate_external("source.h5", "/", file, "other", H5P_DEFAULT, H5P_DEFAULT), 0);
+        ck_assert_int_ge(H5Lcreate_soft("other/x", file, "x", H5P_DEFAULT, H5P_DEFAULT), 0);
+    }
+    if (way == VIRTUAL)
+        ck_assert_int_ge(H5Pset_virtual(create, space, "source.h5", "/x", space), 0);
+    if (way == RAW_FILE)
+        ck_assert_int_ge(H5Pset_external(create, raw, 0, 3 * sizeof(double)), 0);
+    if (way == VIRTUAL || way == RAW_FILE)
+        dataset = H5Dcreate2(file, "x", H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    if (dataset >= 0)
+        H5Dclose(dataset);
+    H5Sclose(space);
+    H5Pclose(create);
+    H5Fclose(file);
+}
+
+/* They are refused, from whatever folder the program runs in: never zeros. */
+START_TEST(test_kernel_refuses_numbers_of_another_file)
+{
+    char source[128], raw[128], home[512], build[600];
+    const hsize_t dims[1] = {3};
+    const double ones[3] = {1, 1, 1};
+    snprintf(source, sizeof source, "%s/source.h5", user_folder);
+    snprintf(raw, sizeof raw, "%s/raw", user_folder);
+    hid_t file = H5Fcreate(source, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    user_put(file, "x", H5T_IEEE_F64LE, 1, dims, ones);
+    H5Fclose(file);
+    ck_assert(file_write(raw, ones, sizeof ones, NULL));
+    put_elsewhere(_i, raw);
+    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
+    const char *given = getenv("NOPOOL_BUILD") ? getenv("NOPOOL_BUILD") : "build";
+    snprintf(build, sizeof build, "%s%s%s", *given == '/' ? "" : home, *given == '/' ? "" : "/", given);
+    setenv("NOPOOL_BUILD", build, 1);
+    for (int there = 0; there < 2; there++) {
+        if (there)
+            ck_assert_int_eq(chdir(user_folder), 0);
+        ck_assert_int_eq(user_run_pass("relu_forward", there ? "f32" : "ref"), 1);
+        user_expects_message("the numbers of 'x' are in another file; copy them into this one", true);
+        ck_assert(!file_exists(user_out));
+    }
+    ck_assert_int_eq(chdir(home), 0);
+    unlink(source);
+    unlink(raw);
+}
+END_TEST
+
 START_TEST(test_kernel_refuses_an_unknown_instruction_set)
 {
     user_write("x:2,3,4");
@@ -380,6 +438,7 @@ Suite *kernel_suite(void)
     tcase_add_test(tcase, test_kernel_passes_numbers_of_any_kind_through);
     tcase_add_test(tcase, test_kernel_refuses_an_eps_that_is_0_in_float);
     tcase_add_test(tcase, test_kernel_takes_a_number_of_any_rank);
+    tcase_add_loop_test(tcase, test_kernel_refuses_numbers_of_another_file, 0, ELSEWHERE);
     tcase_add_test(tcase, test_kernel_refuses_an_unknown_instruction_set);
     suite_add_tcase(suite, tcase);
     return suite;

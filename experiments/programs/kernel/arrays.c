@@ -132,16 +132,54 @@ static bool read_dataset(Array *array, hid_t dataset, const ArrayFile *file, con
                 file->path, name);
 }
 
+/* Called when a link leads into another file. This file was opened from memory, so that HDF5 would look for
+ * the other one in the wrong place. */
+static herr_t refuse_external(const char *parent_file, const char *parent_group, const char *child_file,
+                              const char *child_object, unsigned *flags, hid_t access, void *met)
+{
+    (void)parent_file, (void)parent_group, (void)child_file, (void)child_object, (void)flags, (void)access;
+    *(bool *)met = true;
+    return -1;
+}
+
+/* Opens the dataset; *elsewhere says if a link to it leads into another file. */
+static hid_t open_dataset(bool *elsewhere, const ArrayFile *file, const char *name)
+{
+    hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+    *elsewhere = false;
+    if (access < 0)
+        return -1;
+    hid_t dataset = -1;
+    if (H5Pset_elink_cb(access, refuse_external, elsewhere) >= 0)
+        dataset = H5Dopen2(file->file, name, access);
+    H5Pclose(access);
+    return dataset;
+}
+
+/* A virtual dataset, or one whose numbers are in a raw file: HDF5 reads 0 where it does not find them. */
+static bool stands_elsewhere(hid_t dataset)
+{
+    hid_t create = H5Dget_create_plist(dataset);
+    const bool elsewhere = H5Pget_layout(create) == H5D_VIRTUAL || H5Pget_external_count(create) > 0;
+    H5Pclose(create);
+    return elsewhere;
+}
+
 bool arrays_read(Array *array, const ArrayFile *file, const char *name, const char *expected, Error *error)
 {
     *array = (Array){.count = 0};
     if (!arrays_has(file, name))
         return fail(error, "%s: '%s' is missing; expected %s", file->path, name, expected);
-    hid_t dataset = H5Dopen2(file->file, name, H5P_DEFAULT);
-    if (dataset < 0)
+    bool elsewhere;
+    hid_t dataset = open_dataset(&elsewhere, file, name);
+    if (dataset < 0 && !elsewhere)
         return fail(error, "%s: '%s' is no dataset; expected %s", file->path, name, expected);
-    bool read = read_dataset(array, dataset, file, name, expected, error);
-    H5Dclose(dataset);
+    elsewhere = elsewhere || stands_elsewhere(dataset);
+    bool read = !elsewhere && read_dataset(array, dataset, file, name, expected, error);
+    if (elsewhere)
+        fail(error, "%s: the numbers of '%s' are in another file; copy them into this one", file->path, name);
+    if (dataset >= 0)
+        H5Dclose(dataset);
     return read;
 }
 
