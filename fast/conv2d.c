@@ -17,8 +17,8 @@
  *
  * Error: a sum of n = S S C products (S S K backward) and the start value, each added with one rounding of
  * the sum and one of the product where there is no fused multiply-add: |got - ref| <= (n + 2) 2^-24 gauge. In
- * bf16 that, and one rounding of 2^-8 when the result is stored (backward data at stride 2 stores a pixel up
- * to four times), from filters that were rounded to bfloat16. */
+ * bf16 that, and one rounding of 2^-8 when the result is stored, from filters that were rounded to
+ * bfloat16. */
 // book: end
 #include "conv2d/products.h"
 #include "operations.h"
@@ -147,7 +147,9 @@ INLINE void start_sums(Vec sum[PIXELS][FILTERS], const Convolution *conv, const 
         }
 }
 
-INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS], int pixels, int filters)
+/* The filter beyond an odd last one has weights 0, but 0 times infinity is NaN: it is stored as 0. */
+INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS], int k, int pixels,
+                       int filters)
 {
 #pragma GCC unroll 8
     for (int p = 0; p < pixels; p++)
@@ -157,6 +159,8 @@ INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS
             UNROLL_UNIT
             for (int i = 0; i < UNIT; i++)
                 u.channel[i] = conv->relu ? positive(sum[p][f + i]) : sum[p][f + i];
+            if (UNIT > 1 && k + f + UNIT > conv->out.c)
+                u.channel[UNIT - 1] = (Vec){0};
             store_unit(y + p * pixel_words(conv->out) + f / UNIT * LANES, u);
         }
 }
@@ -192,7 +196,7 @@ INLINE void tile(const Convolution *conv, int group, int yo, int xo, int k, int 
                 accumulate_tap(sum, x, step, tap_weights, units, 1, pixels - 1, filters);
         }
     }
-    store_sums(y, conv, sum, pixels, filters);
+    store_sums(y, conv, sum, k, pixels, filters);
 }
 
 /* All pixels of one row for one tile of filters: 4 at a time, then 2, then 1. */
@@ -265,40 +269,53 @@ void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b,
     convolve(&conv);
 }
 
-/* What one pixel of dy, at `from`, gives to the pixel of dx at `to` through one tap. */
-static void add_pixel(Word *to, const Word *from, const float *w, Conv2dShape s, int tap)
+/* Adds to the sums of one part of a unit of dx what one pixel of dy, at `from`, gives through one tap. */
+INLINE Unit add_tap(Unit sum, const Word *from, const float *w, Conv2dShape s, int unit, int tap)
 {
     const int taps = s.side * s.side;
+    for (int k = 0; k < s.k; k++) {
+        const Vec gradient = load_unit(from + k / UNIT * LANES).channel[k % UNIT];
+        for (int i = 0; i < UNIT && unit * UNIT + i < s.c; i++)
+            sum.channel[i] +=
+                gradient * broadcast(rounded_weight(w[((size_t)k * s.c + unit * UNIT + i) * taps + tap]));
+    }
+    return sum;
+}
+
+/* The pixel at row y, column x of dx, at `to`, from the pixels of dy, at `from`, whose filters were over it.
+ */
+static void gather_pixel(Word *to, const Word *from, const float *w, Conv2dShape s, int y, int x)
+{
+    const Shape out = conv2d_output(s);
+    const int pad = (s.side - 1) / 2;
     for (int unit = 0; unit < units_of(s.c); unit++)
         for (int part = 0; part < LANES; part += VL) {
-            Unit sum = load_unit(to + unit * LANES + part);
-            for (int k = 0; k < s.k; k++) {
-                const Vec gradient = load_unit(from + k / UNIT * LANES + part).channel[k % UNIT];
-                for (int i = 0; i < UNIT && unit * UNIT + i < s.c; i++)
-                    sum.channel[i] +=
-                        gradient *
-                        broadcast(rounded_weight(w[((size_t)k * s.c + unit * UNIT + i) * taps + tap]));
+            Word *at = to + (size_t)unit * LANES + part;
+            Unit sum = load_unit(at);
+            for (int tap = 0; tap < s.side * s.side; tap++) {
+                const int down = y + pad - tap / s.side, across = x + pad - tap % s.side;
+                if (down < 0 || across < 0 || down % s.stride != 0 || across % s.stride != 0 ||
+                    down / s.stride >= out.h || across / s.stride >= out.w)
+                    continue;
+                sum = add_tap(sum,
+                              from + down / s.stride * row_words(out) + across / s.stride * pixel_words(out) +
+                                  part,
+                              w, s, unit, tap);
             }
-            store_unit(to + unit * LANES + part, sum);
+            store_unit(at, sum);
         }
 }
 
-/* Backward data at stride 2, pixel by pixel of dy: the paper's own networks have no strided convolution. */
+/* Backward data at stride 2, pixel by pixel: the paper's own networks have no strided convolution. */
 static void backward_data_strided(Word *dx, const Word *dy, const float *w, Conv2dShape s)
 {
     const Shape in = conv2d_input(s), out = conv2d_output(s);
-    const int pad = (s.side - 1) / 2;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int pixel = 0; pixel < out.h * out.w; pixel++)
-            for (int tap = 0; tap < s.side * s.side; tap++) {
-                const int yi = pixel / out.w * s.stride + tap / s.side - pad;
-                const int xi = pixel % out.w * s.stride + tap % s.side - pad;
-                if (yi < 0 || yi >= in.h || xi < 0 || xi >= in.w)
-                    continue;
-                add_pixel(dx + row_at(in, group, yi) + xi * pixel_words(in),
-                          dy + group * group_words(out) + pixel * pixel_words(out), w, s, tap);
-            }
+        for (int y = 0; y < s.h; y++)
+            for (int x = 0; x < s.w; x++)
+                gather_pixel(dx + row_at(in, group, y) + x * pixel_words(in), dy + group * group_words(out),
+                             w, s, y, x);
 }
 
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)

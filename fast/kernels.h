@@ -24,7 +24,15 @@
  *
  * The sources are compiled once per set and instruction set: plain (any CPU), avx2 (AVX2 and FMA), and avx512
  * for f32, avx512bf16 and amx for bf16. Within one of these results are reproducible to the bit; between them
- * they differ by rounding. amx_emulated, for tests, is amx with its instructions in plain C. */
+ * they differ by rounding. amx_emulated, for tests, is amx with its instructions in plain C.
+ *
+ * Denormals, numbers below 2^-126: f32, and bf16 in plain and avx2, keep them. The instructions of
+ * AVX-512-BF16 and of AMX take them as 0 and give 0 for them: avx512bf16 and amx when they round a number to
+ * bfloat16, so in every tensor that they store, and when they multiply pairs. Where a ReLU's output is that
+ * small, so that its gradient passes in the others, it is 0 in these and its gradient is held back.
+ * (amx_emulated flushes in its tile products alone.) No error bound in fast/ covers denormals.
+ *
+ * NaN: as in ref, a NaN wins. ReLU keeps it, the maximum of a square is NaN if one of its pixels is. */
 #ifndef NOPOOL_FAST_KERNELS_H
 #define NOPOOL_FAST_KERNELS_H
 

@@ -3,8 +3,8 @@
  *
  * Error: nearest is exact forward; bilinear forward rounds three interpolations, |got - ref| <= 8 2^-24 gauge
  * (its weights are exact for powers of two). Backward sums n = factor^2 (nearest) or 4 factor^2 (bilinear)
- * terms: |got - ref| <= (n + 4) 2^-24 gauge. In bf16 forward and backward are one rounding of 2^-8 more: sums
- * are float, and stored once. */
+ * terms in float and stores the sum once: |got - ref| <= (n + 4) 2^-24 gauge. In bf16 either pass is one
+ * rounding of 2^-8 more. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <assert.h>
@@ -22,7 +22,7 @@ static Source source_of(int o, UpsampleMode mode, int factor, int size)
     float position = (o + 0.5f) / factor - 0.5f;
     position = position < 0 ? 0 : position > size - 1 ? size - 1 : position;
     const int near = (int)position;
-    return (Source){near, near + 1 < size ? near + 1 : near, position - near};
+    return (Source){near, position > near ? near + 1 : near, position - near};
 }
 
 INLINE Unit interpolate(Unit near, Unit far, float t)
@@ -54,6 +54,8 @@ void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor
         }
 }
 
+enum { STRIP = 4 }; /* registers of words whose sums are taken together */
+
 /* Nearest: each pixel of dx gathers its square of dy. */
 static void nearest_backward(Word *dx, const Word *dy, int factor, Shape s)
 {
@@ -75,48 +77,60 @@ static void nearest_backward(Word *dx, const Word *dy, int factor, Shape s)
             }
 }
 
-/* The output pixels of one axis that take from input pixel `from`, and the weights with which they do. */
+/* Where the pixels of dx along one axis take from in dy, and with which weight: pixel i lies in the middle of
+ * `factor` pixels, and half as many more on either side interpolate between it and its neighbour. */
 typedef struct {
-    int first, last;
-} Reach;
+    int from, end;
+} Range;
 
-static Reach reach_of(int from, int factor, int size)
+static Range gathered(int i, int factor, int size)
 {
-    const int first = (from - 1) * factor, last = (from + 2) * factor;
-    return (Reach){first > 0 ? first : 0, last < size * factor ? last : size * factor};
+    const int from = ((2 * i - 1) * factor + 1) / 2, end = (2 * i + 3) * factor / 2;
+    return (Range){i == 0 ? 0 : from, i == size - 1 ? size * factor : end};
 }
 
-/* At the map's border both ends may be the same pixel. */
-INLINE float weight_of(Source s, int from)
+INLINE float weight_of(int i, int o, int factor, int size)
 {
-    return (s.near == from ? 1 - s.t : 0) + (s.far == from ? s.t : 0);
+    const Source source = source_of(o, UPSAMPLE_BILINEAR, factor, size);
+    return i == source.near ? 1 - source.t : source.t;
 }
 
-/* Bilinear: each pixel of dx gathers from up to 3 factor x 3 factor pixels of dy, of which half have weight
- * 0, so that the sum is float and is stored once. */
-static void bilinear_backward(Word *dx, const Word *dy, int factor, Shape s)
+/* Bilinear: each pixel of dx gathers, too, so that bf16 rounds its sum once. `count` registers of words of
+ * pixel x in row y, at `to`. */
+INLINE void gather_bilinear(Word *to, const Word *dy, int y, int x, int factor, Shape s, const int count)
 {
     const Shape out = shape_finer(s, factor);
-    const size_t pixel = pixel_words(s);
+    const Range rows = gathered(y, factor, s.h), columns = gathered(x, factor, s.w);
+    Unit sum[STRIP] = {{{{0}}}};
+    for (int row = rows.from; row < rows.end; row++) {
+        const float share = weight_of(y, row, factor, s.h);
+        for (int column = columns.from; column < columns.end; column++) {
+            const Word *from = dy + row * row_words(out) + column * pixel_words(s);
+            const float weight = share * weight_of(x, column, factor, s.w);
+#pragma GCC unroll 4
+            for (int i = 0; i < count; i++)
+                sum[i] = add_units(sum[i], scale_unit(load_unit(from + i * VL), weight));
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++)
+        store_unit(to + i * VL, add_units(load_unit(to + i * VL), sum[i]));
+}
+
+static void bilinear_backward(Word *dx, const Word *dy, int factor, Shape s)
+{
+    const size_t pixel = pixel_words(s), group_dy = group_words(shape_finer(s, factor));
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
         for (int y = 0; y < s.h; y++)
             for (int x = 0; x < s.w; x++) {
                 Word *to = dx + row_at(s, group, y) + x * pixel;
-                const Reach rows = reach_of(y, factor, s.h), columns = reach_of(x, factor, s.w);
-                for (size_t i = 0; i < pixel; i += VL) {
-                    Unit sum = load_unit(to + i);
-                    for (int yo = rows.first; yo < rows.last; yo++) {
-                        const float v = weight_of(source_of(yo, UPSAMPLE_BILINEAR, factor, s.h), y);
-                        const Word *from = dy + row_at(out, group, yo) + i;
-                        for (int xo = columns.first; v != 0 && xo < columns.last; xo++) {
-                            const float u = weight_of(source_of(xo, UPSAMPLE_BILINEAR, factor, s.w), x);
-                            if (u != 0)
-                                sum = add_units(sum, scale_unit(load_unit(from + xo * pixel), v * u));
-                        }
-                    }
-                    store_unit(to + i, sum);
-                }
+                const Word *from = dy + group * group_dy;
+                size_t i = 0;
+                for (; i + STRIP * VL <= pixel; i += STRIP * VL)
+                    gather_bilinear(to + i, from + i, y, x, factor, s, STRIP);
+                for (; i < pixel; i += VL)
+                    gather_bilinear(to + i, from + i, y, x, factor, s, 1);
             }
 }
 

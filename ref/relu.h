@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* y = max(x, 0), count elements. y may be x. */
+/* y = max(x, 0), NaN where x is, count elements. y may be x. */
 void ref_relu_forward(double *y, const double *x, size_t count);
 
-/* Adds to dx where the output y is positive; at 0 the gradient is 0. */
+/* Adds to dx where the output y is positive, or NaN; at 0 the gradient is 0. */
 void ref_relu_backward(double *dx, const double *dy, const double *y, size_t count);
 
 #endif

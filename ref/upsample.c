@@ -11,7 +11,7 @@
 #include <math.h>
 
 typedef struct {
-    int near, far; /* i, and i + 1 held inside the map */
+    int near, far; /* i and i + 1; i alone where that has all the weight */
     double t;      /* the weight of far; near has 1 - t */
 } Source;
 
@@ -22,7 +22,13 @@ static Source source_of(int o, UpsampleMode mode, int factor, int size)
         return (Source){o / factor, o / factor, 0};
     double position = fmin(fmax((o + 0.5) / factor - 0.5, 0), size - 1);
     int near = (int)position;
-    return (Source){near, near + 1 < size ? near + 1 : near, position - near};
+    return (Source){near, position > near ? near + 1 : near, position - near};
+}
+
+/* The weight of input pixel i, near or far. */
+static double weight_of(Source s, int i)
+{
+    return i == s.near ? 1 - s.t : s.t;
 }
 
 void ref_upsample_forward(double *y, const double *x, UpsampleMode mode, int factor, Shape s)
@@ -34,16 +40,17 @@ void ref_upsample_forward(double *y, const double *x, UpsampleMode mode, int fac
             for (int xo = 0; xo < out.w; xo++) {
                 const double *map = x + (size_t)nc * s.h * s.w;
                 Source v = source_of(yo, mode, factor, s.h), u = source_of(xo, mode, factor, s.w);
-                double upper = (1 - u.t) * map[v.near * s.w + u.near] + u.t * map[v.near * s.w + u.far];
-                double lower = (1 - u.t) * map[v.far * s.w + u.near] + u.t * map[v.far * s.w + u.far];
-                y[((size_t)nc * out.h + yo) * out.w + xo] = (1 - v.t) * upper + v.t * lower;
+                double sum = 0;
+                for (int i = v.near; i <= v.far; i++)
+                    for (int j = u.near; j <= u.far; j++)
+                        sum += weight_of(v, i) * weight_of(u, j) * map[i * s.w + j];
+                y[((size_t)nc * out.h + yo) * out.w + xo] = sum;
             }
 }
 // book: end
 
 // book: upsample_backward
-/* From y = (1 - v) ((1 - u) x[near][near] + u x[near][far]) + v ((1 - u) x[far][near] + u x[far][far]): each
- * pixel of x receives dy times its weight. */
+/* From y = sum over i and j of weight[i] weight[j] x[i][j]: each pixel of x receives dy times its weights. */
 void ref_upsample_backward(double *dx, const double *dy, UpsampleMode mode, int factor, Shape s)
 {
     assert(factor > 0);
@@ -54,10 +61,9 @@ void ref_upsample_backward(double *dx, const double *dy, UpsampleMode mode, int 
                 double *map = dx + (size_t)nc * s.h * s.w;
                 double gradient = dy[((size_t)nc * out.h + yo) * out.w + xo];
                 Source v = source_of(yo, mode, factor, s.h), u = source_of(xo, mode, factor, s.w);
-                map[v.near * s.w + u.near] += (1 - v.t) * (1 - u.t) * gradient;
-                map[v.near * s.w + u.far] += (1 - v.t) * u.t * gradient;
-                map[v.far * s.w + u.near] += v.t * (1 - u.t) * gradient;
-                map[v.far * s.w + u.far] += v.t * u.t * gradient;
+                for (int i = v.near; i <= v.far; i++)
+                    for (int j = u.near; j <= u.far; j++)
+                        map[i * s.w + j] += weight_of(v, i) * weight_of(u, j) * gradient;
             }
 }
 // book: end

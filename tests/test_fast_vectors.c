@@ -154,6 +154,7 @@ START_TEST(test_sgd_step_matches_ref)
     const Sgd sgd = {0.1, 0.9, 5e-4};
     if (!kernels)
         return;
+    numbers_have_bits(24); /* parameters are floats in bf16, too */
     double *w = random_doubles(PARAMETERS, 1), *v = random_doubles(PARAMETERS, 2),
            *dw = random_doubles(PARAMETERS, 3);
     double *gauge_w = doubles(PARAMETERS), *gauge_v = doubles(PARAMETERS);
@@ -177,6 +178,7 @@ START_TEST(test_adam_step_matches_ref)
     const int t = 7;
     if (!kernels)
         return;
+    numbers_have_bits(24);
     double *w = random_doubles(PARAMETERS, 1), *m = random_doubles(PARAMETERS, 2);
     double *v = absolute(random_doubles(PARAMETERS, 3), PARAMETERS), *dw = random_doubles(PARAMETERS, 4);
     double *gauge_m = doubles(PARAMETERS), *gauge_v = doubles(PARAMETERS), *gauge_w = doubles(PARAMETERS);
@@ -213,8 +215,8 @@ Suite *fast_vectors_suite(void)
     tcase_add_loop_test(tcase, test_mix_matches_ref, 0, VERSIONS * MASKS);
     tcase_add_loop_test(tcase, test_linear_matches_ref, 0, VERSIONS * LINEAR_ROWS);
     tcase_add_loop_test(tcase, test_cross_entropy_matches_ref, 0, VERSIONS * LINEAR_ROWS);
-    tcase_add_loop_test(tcase, test_sgd_step_matches_ref, 0, 3);
-    tcase_add_loop_test(tcase, test_adam_step_matches_ref, 0, 3);
+    tcase_add_loop_test(tcase, test_sgd_step_matches_ref, 0, VERSIONS);
+    tcase_add_loop_test(tcase, test_adam_step_matches_ref, 0, VERSIONS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -2,8 +2,8 @@
  * of its channels, added to one sum an image.
  *
  * f32: one multiply-add. bf16 with AVX-512-BF16: one instruction for the two channels, twice the arithmetic
- * of f32; products of bfloat16 are exact in float, and it rounds after each of the two additions (taking
- * denormals as 0). Other bf16: the channels are taken apart, two multiply-adds in float. */
+ * of f32; products of bfloat16 are exact in float, and it rounds after each of the two additions (denormals:
+ * fast/kernels.h). Other bf16: the channels are taken apart, two multiply-adds in float. */
 #ifndef NOPOOL_FAST_PRODUCTS_H
 #define NOPOOL_FAST_PRODUCTS_H
 

@@ -21,8 +21,8 @@
  *
  * Error: a sum of n = S S C products (S S K backward), in tiles of at most 32. Additions of 0 are exact, so a
  * product is rounded at most n - 1 times on its way, and once more with the bias or with what is in dx:
- * |got - ref| <= (n + 2) 2^-24 gauge, and one rounding of 2^-8 when the result is stored. Denormals are
- * flushed to 0. */
+ * |got - ref| <= (n + 2) 2^-24 gauge, and one rounding of 2^-8 when the result is stored. Denormals:
+ * fast/kernels.h. */
 // book: end
 #include "../operations.h"
 
@@ -164,7 +164,7 @@ INLINE void accumulate_tap(const Convolution *conv, const Word *x, const uint32_
 }
 
 /* Two channels of the sums as a unit of y: with the bias of channels k and k + 1, or added to what is there.
- */
+ * The one beyond an odd last has filters of 0, but 0 times infinity is NaN. */
 INLINE void store_pair(Word *y, const Convolution *conv, const float *sums, int k)
 {
     Vec bias[UNIT];
@@ -176,6 +176,8 @@ INLINE void store_pair(Word *y, const Convolution *conv, const float *sums, int 
             u = add_units(u, load_unit(y + part));
         for (int i = 0; i < UNIT && conv->relu; i++)
             u.channel[i] = positive(u.channel[i]);
+        if (k + 1 >= conv->out.c)
+            u.channel[1] = (Vec){0};
         store_unit(y + part, u);
     }
 }

@@ -25,8 +25,8 @@
  * gradient; the partials are added in group order.
  *
  * Error: n = N H W products a filter, in tiles of at most 32, then G groups. Additions of 0 are exact, so a
- * product is rounded at most n - 1 times within its group: |got - ref| <= (n + G + 2) 2^-24 gauge. Denormals
- * are flushed to 0. */
+ * product is rounded at most n - 1 times within its group: |got - ref| <= (n + G + 2) 2^-24 gauge. Denormals:
+ * fast/kernels.h. */
 #include "../operations.h"
 
 #ifdef TILE_PRODUCTS

@@ -161,14 +161,16 @@ INLINE void add_pooled(Vec y[UNIT][PIXELS], const Unpooling *unpooling, const Ti
     }
 }
 
-/* One tile of a unit of filters, to `at` in its pixels. */
+/* One tile of the `real` filters of a unit, to `at` in its pixels. The one beyond an odd last has filters of
+ * 0, but 0 times infinity is NaN. */
 INLINE void scatter(const Winograd *win, const Tile *tile, size_t at, const float *m, const Vec bias[UNIT],
-                    const bool add, const bool pooling)
+                    int real, const bool add, const bool pooling)
 {
-    Vec y[UNIT][PIXELS];
+    Vec y[UNIT][PIXELS] = {{{0}}};
     UNROLL_UNIT
     for (int i = 0; i < UNIT; i++)
-        transform_products(y[i], m + (size_t)i * POSITIONS * ROW);
+        if (i == 0 || i < real)
+            transform_products(y[i], m + (size_t)i * POSITIONS * ROW);
     if (pooling)
         add_pooled(y, &win->unpooling, tile, at);
 #pragma GCC unroll 16
@@ -191,16 +193,17 @@ static void scatter_block(const Winograd *win, const Tile tiles[TILES], const fl
             const Tile *tile = &tiles[lane / LANES];
             const float *products = m + (size_t)f * POSITIONS * ROW + lane;
             const size_t at = (size_t)(k + f) / UNIT * LANES + lane % LANES;
+            const int real = UNIT == 1 || k + f + 1 < win->out.c ? UNIT : 1;
             Vec bias[UNIT];
             UNROLL_UNIT
             for (int i = 0; i < UNIT; i++)
                 bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
             if (win->unpooling.dy)
-                scatter(win, tile, at, products, bias, false, true);
+                scatter(win, tile, at, products, bias, real, false, true);
             else if (win->add)
-                scatter(win, tile, at, products, bias, true, false);
+                scatter(win, tile, at, products, bias, real, true, false);
             else
-                scatter(win, tile, at, products, bias, false, false);
+                scatter(win, tile, at, products, bias, real, false, false);
         }
 }
 
