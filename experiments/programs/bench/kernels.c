@@ -15,27 +15,6 @@ typedef struct {
     void *scratch;
 } Convolution;
 
-void *bench_numbers(size_t bytes)
-{
-    float *x = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (!x) {
-        fprintf(stderr, "bench: not enough memory for %zu bytes\n", bytes);
-        exit(1);
-    }
-    for (size_t i = 0; i < bytes / sizeof *x; i++)
-        x[i] = (float)((i * 2654435761u >> 12) % 2001) / 1000 - 1;
-    return x;
-}
-
-Word *bench_tensor(const Kernels *kernels, Shape s)
-{
-    float *x = bench_numbers(shape_count(s) * sizeof *x);
-    Word *lanes = bench_numbers(lanes_count(s) * sizeof *lanes);
-    kernels->import(lanes, x, s);
-    free(x);
-    return lanes;
-}
-
 static void forward(void *context)
 {
     Convolution *c = context;
@@ -86,30 +65,30 @@ static void bench_convolution(const Kernels *kernels, Peak peak, int threads, Co
     const double flops = 2.0 * s.n * s.h * s.w * (double)conv2d_filters(s);
     Convolution c = {kernels,
                      s,
-                     bench_tensor(kernels, conv2d_input(s)),
-                     bench_tensor(kernels, conv2d_output(s)),
-                     bench_numbers(conv2d_filters(s) * 4),
-                     bench_numbers((size_t)s.k * 4),
-                     bench_numbers(conv2d_filters(s) * 4),
-                     bench_numbers((size_t)s.k * 4),
-                     bench_numbers(scratch > more ? scratch : more)};
+                     measure_tensor(kernels, conv2d_input(s)),
+                     measure_tensor(kernels, conv2d_output(s)),
+                     measure_numbers(conv2d_filters(s) * 4),
+                     measure_numbers((size_t)s.k * 4),
+                     measure_numbers(conv2d_filters(s) * 4),
+                     measure_numbers((size_t)s.k * 4),
+                     measure_numbers(scratch > more ? scratch : more)};
     snprintf(shape, sizeof shape, "%dx%d->%d,%dx%d", s.n, s.c, s.k, s.h, s.w);
     for (int pass = 0; pass < 3; pass++) {
-        const double seconds = bench_seconds(passes[pass], &c);
+        const double seconds = measure_seconds(passes[pass], &c);
         const double direct = onednn_seconds((ConvolutionPass)pass, ALGORITHM_DIRECT, bf16, s);
         const double winograd =
             bf16 ? 0 : onednn_seconds((ConvolutionPass)pass, ALGORITHM_WINOGRAD, false, s);
-        bench_line(pass_names[pass], kernels->name, shape, threads, flops / seconds / 1e9, "GFLOP/s",
-                   flops / seconds / peak.flops, direct / seconds);
-        const double ours = bench_seconds(winograd_passes[pass], &c);
-        bench_line(pass_names[pass], bf16 ? "bf16-winograd" : "f32-winograd", shape, threads,
-                   flops / ours / 1e9, "GFLOP/s", flops / ours / peak.flops, direct / ours);
+        measure_line(pass_names[pass], kernels->name, shape, threads, flops / seconds / 1e9, "GFLOP/s",
+                     flops / seconds / peak.flops, direct / seconds);
+        const double ours = measure_seconds(winograd_passes[pass], &c);
+        measure_line(pass_names[pass], bf16 ? "bf16-winograd" : "f32-winograd", shape, threads,
+                     flops / ours / 1e9, "GFLOP/s", flops / ours / peak.flops, direct / ours);
         if (direct > 0)
-            bench_line(pass_names[pass], bf16 ? "onednn-direct-bf16" : "onednn-direct", shape, threads,
-                       flops / direct / 1e9, "GFLOP/s", flops / direct / peak.flops, 1);
+            measure_line(pass_names[pass], bf16 ? "onednn-direct-bf16" : "onednn-direct", shape, threads,
+                         flops / direct / 1e9, "GFLOP/s", flops / direct / peak.flops, 1);
         if (winograd > 0)
-            bench_line(pass_names[pass], "onednn-winograd", shape, threads, flops / winograd / 1e9, "GFLOP/s",
-                       flops / winograd / peak.flops, direct / winograd);
+            measure_line(pass_names[pass], "onednn-winograd", shape, threads, flops / winograd / 1e9,
+                         "GFLOP/s", flops / winograd / peak.flops, direct / winograd);
     }
     void *const arrays[] = {c.x, c.y, c.w, c.b, c.dw, c.db, c.scratch};
     for (int i = 0; i < 7; i++)
@@ -183,16 +162,16 @@ void bench_maps(const Kernels *kernels, Peak peak, int threads)
     const size_t bytes = lanes_count(s) * (strcmp(kernels->name, "bf16") == 0 ? 2 : 4);
     Maps m = {kernels,
               s,
-              bench_tensor(kernels, s),
-              bench_tensor(kernels, s),
-              bench_tensor(kernels, shape_coarser(s, 2)),
-              bench_numbers(64 * 4),
-              bench_numbers(64 * 4),
-              bench_numbers(16ul * 64 * lanes_groups(BATCH))};
+              measure_tensor(kernels, s),
+              measure_tensor(kernels, s),
+              measure_tensor(kernels, shape_coarser(s, 2)),
+              measure_numbers(64 * 4),
+              measure_numbers(64 * 4),
+              measure_numbers(16ul * 64 * lanes_groups(BATCH))};
     for (int i = 0; i < 5; i++) {
-        const double rate = table[i].quarters * (double)bytes / 4 / bench_seconds(table[i].work, &m);
-        bench_line(table[i].what, kernels->name, "192x64,32x32", threads, rate / 1e9, "GB/s",
-                   rate / peak.bytes, 0);
+        const double rate = table[i].quarters * (double)bytes / 4 / measure_seconds(table[i].work, &m);
+        measure_line(table[i].what, kernels->name, "192x64,32x32", threads, rate / 1e9, "GB/s",
+                     rate / peak.bytes, 0);
     }
     void *const arrays[] = {m.x, m.y, m.small, m.mean, m.variance, m.scratch};
     for (int i = 0; i < 6; i++)

@@ -107,7 +107,7 @@ double onednn_seconds(ConvolutionPass pass, Algorithm algorithm, bool bf16, Conv
         dnnl_stream_create(&h.stream, h.engine, dnnl_stream_default_flags) == dnnl_success &&
         describe(&h, pass, algorithm, bf16, s) &&
         dnnl_primitive_create(&h.primitive, h.description) == dnnl_success && add_memories(&h, pass))
-        seconds = bench_seconds(execute, &h);
+        seconds = measure_seconds(execute, &h);
     for (int i = 0; i < 3; i++)
         if (h.memory[i])
             dnnl_memory_destroy(h.memory[i]);

@@ -102,13 +102,13 @@ void bench_batch(const Kernels *kernels, int threads)
     const Shape s = {BATCH, IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE};
     const size_t floats = shape_count(s) * sizeof(float);
     Assembly a = {.kernels = kernels,
-                  .data = {.train = {BATCH, bench_numbers(floats), labels}, .deviation = {1, 1, 1}},
-                  .images = bench_numbers(floats),
-                  .tensor = bench_tensor(kernels, s)};
+                  .data = {.train = {BATCH, measure_numbers(floats), labels}, .deviation = {1, 1, 1}},
+                  .images = measure_numbers(floats),
+                  .tensor = measure_tensor(kernels, s)};
     for (int i = 0; i < BATCH; i++)
         a.indices[i] = (uint32_t)((i * 89) % BATCH);
-    bench_line("batch", kernels->name, "192x3,32x32", threads, BATCH / bench_seconds(assemble, &a),
-               "images/s", 0, 0);
+    measure_line("batch", kernels->name, "192x3,32x32", threads, BATCH / measure_seconds(assemble, &a),
+                 "images/s", 0, 0);
     free(a.data.train.images);
     free(a.images);
     free(a.tensor);
@@ -137,9 +137,9 @@ static double sampling_seconds(const Kernels *kernels, int channels, int batch)
     double seconds = 0;
     for (int r = 0; r < LEVELS - 1; r++) {
         const Shape s = {batch, channels, 32 >> r, 32 >> r};
-        Sampling a = {kernels, bench_tensor(kernels, s), bench_tensor(kernels, s),
-                      bench_tensor(kernels, shape_coarser(s, 2)), s};
-        seconds += (LAYERS - 1) * bench_seconds(sample, &a);
+        Sampling a = {kernels, measure_tensor(kernels, s), measure_tensor(kernels, s),
+                      measure_tensor(kernels, shape_coarser(s, 2)), s};
+        seconds += (LAYERS - 1) * measure_seconds(sample, &a);
         free(a.fine);
         free(a.dfine);
         free(a.coarse);
@@ -155,16 +155,16 @@ static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, i
     const double macs = network_cost(&s).macs;
     snprintf(shape, sizeof shape, "%s,%dx%d,batch %d", names[net], LAYERS, channels, batch);
     if (make_work(&work, kernels, &s, batch)) {
-        const double weight = bench_seconds(weight_step, &work) / batch;
-        bench_line("weight_step", kernels->name, shape, threads, 1 / weight, "images/s",
-                   6 * macs / weight / peak.flops, 0);
+        const double weight = measure_seconds(weight_step, &work) / batch;
+        measure_line("weight_step", kernels->name, shape, threads, 1 / weight, "images/s",
+                     6 * macs / weight / peak.flops, 0);
         if (net == FIVE_LEVELS) {
-            const double alpha = bench_seconds(alpha_step, &work) / batch;
-            bench_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
-                       4 * macs / alpha / peak.flops, 0);
-            bench_line("pool_and_upsample", kernels->name, shape, threads,
-                       100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
-                       "% of weight_step", 0, 0);
+            const double alpha = measure_seconds(alpha_step, &work) / batch;
+            measure_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
+                         4 * macs / alpha / peak.flops, 0);
+            measure_line("pool_and_upsample", kernels->name, shape, threads,
+                         100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
+                         "% of weight_step", 0, 0);
         }
     }
     free_work(&work);
@@ -196,8 +196,8 @@ void bench_memory(const Kernels *kernels)
             weight_step(&work);
             getrusage(RUSAGE_SELF, &usage);
             snprintf(shape, sizeof shape, "%s,%dx64,batch %d", names[net], LAYERS, BATCH);
-            bench_line("peak_memory", kernels->name, shape, omp_get_max_threads(),
-                       (double)usage.ru_maxrss / 1048576, "GiB", 0, 0);
+            measure_line("peak_memory", kernels->name, shape, omp_get_max_threads(),
+                         (double)usage.ru_maxrss / 1048576, "GiB", 0, 0);
             _exit(0);
         }
         if (child > 0)

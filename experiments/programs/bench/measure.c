@@ -1,0 +1,109 @@
+/* Measuring for build/bench. */
+#include "measure.h"
+#include "../../base/progress.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_REPETITIONS = 101 };
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double measure_seconds(void (*work)(void *context), void *context)
+{
+    double seconds[MOST_REPETITIONS];
+    const double start = progress_seconds();
+    int count = 0;
+    work(context); /* pages and caches are warm, threads are up */
+    while (count < 3 || (count < MOST_REPETITIONS && progress_seconds() - start < 0.2)) {
+        const double before = progress_seconds();
+        work(context);
+        seconds[count++] = progress_seconds() - before;
+    }
+    qsort(seconds, (size_t)count, sizeof *seconds, compare);
+    return seconds[count / 2];
+}
+
+void measure_line(const char *what, const char *kernels, const char *shape, int threads, double value,
+                  const char *unit, double fraction, double ratio)
+{
+    char fraction_text[32] = "-", ratio_text[32] = "-";
+    if (fraction > 0)
+        snprintf(fraction_text, sizeof fraction_text, "%.3f", fraction);
+    if (ratio > 0)
+        snprintf(ratio_text, sizeof ratio_text, "%.3f", ratio);
+    printf("%s\t%s\t%s\t%d\t%.4g\t%s\t%s\t%s\n", what, kernels, shape, threads, value, unit, fraction_text,
+           ratio_text);
+    fflush(stdout);
+}
+
+enum { READ_BYTES = 256 << 20 };
+
+typedef struct {
+    const Kernels *kernels;
+    const char *memory;
+} PeakWork;
+
+enum { ROUNDS = 1 << 15 };
+
+static void multiply_add(void *context)
+{
+    const PeakWork *work = context;
+#pragma omp parallel
+    work->kernels->multiply_add_loop(ROUNDS);
+}
+
+static void read_memory(void *context)
+{
+    const PeakWork *work = context;
+#pragma omp parallel for schedule(static)
+    for (int block = 0; block < READ_BYTES / 4096; block++) {
+        /* Eight sums, one for each word of a line: with one, its additions would be the limit. */
+        const unsigned long *words = (const unsigned long *)(work->memory + (size_t)block * 4096);
+        unsigned long sum[8] = {0};
+        for (int i = 0; i < 512; i += 8)
+#pragma GCC unroll 8
+            for (int j = 0; j < 8; j++)
+                sum[j] += words[i + j];
+        __asm__ volatile("" : : "m"(sum));
+    }
+}
+
+Peak measure_peak(const Kernels *kernels, int threads)
+{
+    char *memory = malloc(READ_BYTES);
+    PeakWork work = {kernels, memory};
+    Peak peak = {0, 0};
+    if (memory) {
+        memset(memory, 1, READ_BYTES);
+        peak.bytes = READ_BYTES / measure_seconds(read_memory, &work);
+    }
+    peak.flops = threads * kernels->multiply_add_loop(ROUNDS) / measure_seconds(multiply_add, &work);
+    free(memory);
+    return peak;
+}
+
+void *measure_numbers(size_t bytes)
+{
+    float *x = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!x) {
+        fprintf(stderr, "bench: not enough memory for %zu bytes\n", bytes);
+        exit(1);
+    }
+    for (size_t i = 0; i < bytes / sizeof *x; i++)
+        x[i] = (float)((i * 2654435761u >> 12) % 2001) / 1000 - 1;
+    return x;
+}
+
+Word *measure_tensor(const Kernels *kernels, Shape s)
+{
+    float *x = measure_numbers(shape_count(s) * sizeof *x);
+    Word *lanes = measure_numbers(lanes_count(s) * sizeof *lanes);
+    kernels->import(lanes, x, s);
+    free(x);
+    return lanes;
+}

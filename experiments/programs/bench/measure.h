@@ -1,0 +1,32 @@
+/* How build/bench measures: time, this machine's peaks, and the line of a figure. Every figure is a median
+ * over repetitions in this process on this machine; a line is
+ *
+ *     what <tab> kernels <tab> shape <tab> threads <tab> value <tab> unit <tab> fraction_of_peak <tab>
+ * ratio_to_onednn
+ *
+ * with `-` where a column does not apply. */
+#ifndef NOPOOL_MEASURE_H
+#define NOPOOL_MEASURE_H
+
+#include "../../../fast/kernels.h"
+
+/* What the hardware can do, measured here, at the present number of threads. */
+typedef struct {
+    double flops; /* the set's multiply-adds between registers, operations a second */
+    double bytes; /* read from memory, bytes a second */
+} Peak;
+
+Peak measure_peak(const Kernels *kernels, int threads);
+
+/* Median seconds of work(context); at least 3 repetitions, and about 0.2 s in all if they are short. */
+double measure_seconds(void (*work)(void *context), void *context);
+
+/* Aligned numbers between -1 and 1, and a tensor of them; the program ends if there is no memory. */
+void *measure_numbers(size_t bytes);
+Word *measure_tensor(const Kernels *kernels, Shape s);
+
+/* Prints one line; fraction or ratio 0: `-`. */
+void measure_line(const char *what, const char *kernels, const char *shape, int threads, double value,
+                  const char *unit, double fraction, double ratio);
+
+#endif
