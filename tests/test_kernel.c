@@ -1,6 +1,7 @@
 /* The program build/kernel as a user runs it: files of his own in, results or one sentence out. */
 #include "../experiments/base/files.h"
 #include "../ref/conv2d.h"
+#include "../ref/linear.h"
 #include "inputs.h"
 #include "kernel_user.h"
 #include "suites.h"
@@ -151,6 +152,46 @@ START_TEST(test_kernel_conv2d_matches_ref)
 }
 END_TEST
 
+/* Matrices, which the fast sets bring into lanes and back; they are floats in bf16, too. n terms a sum. */
+START_TEST(test_kernel_linear_matches_ref)
+{
+    enum { CLASSES = 4 };
+    static double x[N * C], w[CLASSES * C], b[CLASSES], dy[N * CLASSES], y[2][N * CLASSES], dx[2][N * C],
+        dw[2][CLASSES * C], db[2][CLASSES];
+    const double unit = _i == REF ? 0 : 0x1p-24;
+    for (int absolute = 1; absolute >= 0; absolute--) {
+        fill(x, "x", N * C, absolute, 53);
+        fill(w, "w", CLASSES * C, absolute, 53);
+        fill(b, "b", CLASSES, absolute, 53);
+        fill(dy, "dy", N * CLASSES, absolute, 53);
+        ref_linear_forward(y[absolute], x, w, b, N, C, CLASSES);
+        ref_linear_backward(dx[absolute], dw[absolute], db[absolute], dy, x, w, N, C, CLASSES);
+    }
+    user_write("x:17,3 w:4,3 b:4 dy:17,4");
+    user_expects_success(user_run_pass("linear_forward", set_names[_i]));
+    expect_close("y", "17,4", y[0], y[1], N * CLASSES, (C + 3) * unit, _i);
+    user_expects_success(user_run_pass("linear_backward", set_names[_i]));
+    expect_close("dx", "17,3", dx[0], dx[1], N * C, (CLASSES + 3) * unit, _i);
+    expect_close("dw", "4,3", dw[0], dw[1], CLASSES * C, (N + 5) * unit, _i);
+    expect_close("db", "4", db[0], db[1], CLASSES, (N + 5) * unit, _i);
+}
+END_TEST
+
+/* The results of an optimizer start as the inputs of the same names: v = v / 2 + dw, w = w - v / 4, exact. */
+START_TEST(test_kernel_sgd_steps_from_its_inputs)
+{
+    user_write("w:7 dw:7 v:7 lr=0.25 momentum=0.5 weight_decay=0");
+    user_expects_success(user_run_pass("sgd_step", set_names[_i]));
+    double *w = user_result("w", "7", _i != REF), *v = user_result("v", "7", _i != REF);
+    for (size_t i = 0; i < 7; i++) {
+        const double moved = user_number("v", i) / 2 + user_number("dw", i);
+        ck_assert(v[i] == moved && w[i] == user_number("w", i) - moved / 4);
+    }
+    free(w);
+    free(v);
+}
+END_TEST
+
 /* What is wrong with an input, and the words that the message must have. */
 static const struct {
     const char *pass, *input, *word;
@@ -235,8 +276,8 @@ START_TEST(test_kernel_refuses_a_wrong_command_line)
     ck_assert_int_eq(user_run(few), 2);
     user_expects_message("expected OP SET IN.h5 OUT.h5", true);
     user_write("x:2,3");
-    static const char *const unknown[] = {"relu", "relu_",        "relu_forwards", "sgd_step_forward",
-                                          "",     "swish_forward"};
+    static const char *const unknown[] = {
+        "relu", "relu_", "relu_forwards", "sgd_step_forward", "sgd_step_backward", "", "swish_forward"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         ck_assert_int_eq(user_run_pass(unknown[i], "ref"), 2);
         user_expects_message("known are conv2d_forward|backward", true);
@@ -431,6 +472,8 @@ Suite *kernel_suite(void)
     tcase_add_loop_test(tcase, test_kernel_pass_gives_its_results, 0, SETS * GOOD);
     tcase_add_test(tcase, test_kernel_help_lists_the_passes_tested_here);
     tcase_add_loop_test(tcase, test_kernel_conv2d_matches_ref, 0, SETS);
+    tcase_add_loop_test(tcase, test_kernel_linear_matches_ref, 0, SETS);
+    tcase_add_loop_test(tcase, test_kernel_sgd_steps_from_its_inputs, 0, SETS);
     tcase_add_loop_test(tcase, test_kernel_refuses_a_wrong_input, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, test_kernel_refuses_a_wrong_command_line);
     tcase_add_test(tcase, test_kernel_refuses_what_is_no_file_of_arrays);
