@@ -9,18 +9,34 @@
 /* Channels in a word of the version under test. */
 static int unit = 1;
 static const Kernels *used;
+static bool of_ref;
 
 const Kernels *use_version(int index)
 {
     const Kernels *versions[MAX_ISAS];
     const bool bf16 = index >= MAX_ISAS;
     const int count = kernels_versions(versions, bf16 ? "bf16" : "f32");
+    of_ref = false;
     unit = bf16 ? 2 : 1;
     numbers_have_bits(bf16 ? 8 : 24);
     used = index % MAX_ISAS < count ? versions[index % MAX_ISAS] : NULL;
     if (used)
         compare_subject(used->name, used->instruction_set);
     return used;
+}
+
+void use_ref(void)
+{
+    unit = 1;
+    numbers_have_bits(24);
+    used = NULL;
+    of_ref = true;
+    compare_subject("ref", "double");
+}
+
+bool ref_is_used(void)
+{
+    return of_ref;
 }
 
 const Kernels *version_used(void)

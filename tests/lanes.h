@@ -13,7 +13,11 @@ enum { VERSIONS = 2 * MAX_ISAS };
  * to_lanes and from_lanes keep its layout. */
 const Kernels *use_version(int index);
 
-/* The version under test; NULL before there is one. */
+/* No version: what is under test is ref's engine, which takes floats and computes in double. */
+void use_ref(void);
+bool ref_is_used(void);
+
+/* The version under test; NULL before there is one, and for ref. */
 const Kernels *version_used(void);
 
 /* For tcase_add_loop_test over versions x rows of a table: i is version * rows + row. */

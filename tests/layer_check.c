@@ -12,9 +12,18 @@
 #include <math.h>
 #include <string.h>
 
+/* Where ref's engine is checked, both sides round in double, and not in the order whose roundings were
+ * counted: still some 2^25 times as sharp as for floats. */
+enum { REF_UNITS = 16 };
+
 Difference compare_rounded(const double *got, const double *ref, const double *gauge, size_t count)
 {
-    return compare_gauged(as_floats(got, count), ref, gauge, count);
+    if (!ref_is_used())
+        return compare_gauged(as_floats(got, count), ref, gauge, count);
+    double *units = doubles(count);
+    for (size_t i = 0; i < count; i++)
+        units[i] = REF_UNITS * gauge[i];
+    return compare_gauged_double(got, ref, units, count);
 }
 
 static int channel_of(size_t i, Shape s)

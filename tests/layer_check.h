@@ -1,4 +1,4 @@
-/* A fast set's multi-resolution layer against ref, stage by stage: ref is fed with what the set itself left
+/* A set's multi-resolution layer against ref, stage by stage: ref is fed with what the set itself left
  * at the stage before, so no bound is carried through ReLU's or the maximum's kink. Bounds: those of the
  * operations, and of the fused passes in fast/engine/multires.c. */
 #ifndef NOPOOL_TESTS_LAYER_CHECK_H
@@ -7,7 +7,8 @@
 #include "compare.h"
 #include "layer_case.h"
 
-/* A result that was rounded to float: |got - ref| / (2^-24 gauge). */
+/* A result that was rounded to float: |got - ref| / (2^-24 gauge); of ref's engine, |got - ref| / (16 2^-53
+ * gauge). */
 Difference compare_rounded(const double *got, const double *ref, const double *gauge, size_t count);
 
 /* After a forward pass in training: pooled maps, activations, statistics, alpha and y. */
