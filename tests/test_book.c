@@ -50,8 +50,7 @@ START_TEST(test_book_weaves_code_numbers_and_verdicts)
 {
     program_put("a.c", ".", "%s", source);
     ck_assert_msg(weave("# A {#a}\n\n" EQUATION PULL "It is [claims one paper_value]{.value digits=2}, the "
-                                                     "paper has [one]{.printed}; [one]{.claim}.\n\n" REST) ==
-                      0,
+                        "paper has [one]{.printed}; [one]{.claim}.\n\n" REST) == 0,
                   "%s", program_output);
     char *page = program_file("book.html");
     ck_assert_ptr_nonnull(page);

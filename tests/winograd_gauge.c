@@ -11,10 +11,18 @@ typedef struct {
     double a[TILE][SPAN], b[SPAN][SPAN], g[SPAN][TAPS]; /* A^T, B^T, G */
 } Matrices;
 
+/* A number as it is, or its absolute value for the worst case, or its square for the typical one. */
+typedef enum { PLAIN, ABSOLUTE, SQUARE } Size;
+
+static double sized(double x, Size size)
+{
+    return size == PLAIN ? x : size == ABSOLUTE ? fabs(x) : x * x;
+}
+
 /* With the polynomial m(x), the product of x - p over the finite points: row i of G evaluates a filter at
  * point i and divides by the product of p_i - p_j, j != i; row i of B^T is m(x) / (x - p_i), and m itself for
  * infinity; column i of A^T evaluates at point i. */
-static Matrices matrices_of(bool absolute)
+static Matrices matrices_of(Size size)
 {
     static const double points[FINITE] = {0, 0.625, -0.625, 1.5, -1.5};
     Matrices m = {.a = {[TILE - 1] = {[FINITE] = 1}}, .g = {[FINITE] = {[TAPS - 1] = 1}}};
@@ -35,8 +43,8 @@ static Matrices matrices_of(bool absolute)
             m.g[i][k] = pow(points[i], k) / divisor;
     }
     double *const entries = &m.a[0][0];
-    for (size_t i = 0; absolute && i < sizeof m / sizeof *entries; i++)
-        entries[i] = fabs(entries[i]);
+    for (size_t i = 0; i < sizeof m / sizeof *entries; i++)
+        entries[i] = sized(entries[i], size);
     return m;
 }
 
@@ -84,9 +92,9 @@ static void add_tile(double *y, const double *x, const double *u, const Matrices
     }
 }
 
-static void convolve(double *y, const double *x, const double *w, Conv2dShape s, bool absolute)
+static void convolve(double *y, const double *x, const double *w, Conv2dShape s, Size size)
 {
-    const Matrices m = matrices_of(absolute);
+    const Matrices m = matrices_of(size);
     double *u = doubles((size_t)s.k * s.c * SPAN * SPAN), *v = doubles((size_t)s.c * SPAN * SPAN);
     for (int i = 0; i < s.k * s.c; i++)
         transform(u + (size_t)i * SPAN * SPAN, &m.g[0][0], w + (size_t)i * TAPS * TAPS, SPAN, TAPS);
@@ -104,21 +112,31 @@ double winograd_roundings(int channels)
 void winograd_forward(double *y, const double *x, const double *w, Conv2dShape s)
 {
     memset(y, 0, shape_count(conv2d_output(s)) * sizeof *y);
-    convolve(y, x, w, s, false);
+    convolve(y, x, w, s, PLAIN);
 }
 
-static double *absolute_copy(const double *x, size_t count)
+static double *sized_copy(const double *x, size_t count, Size size)
 {
     double *y = doubles(count);
     for (size_t i = 0; i < count; i++)
-        y[i] = fabs(x[i]);
+        y[i] = sized(x[i], size);
     return y;
+}
+
+static void convolve_sized(double *y, const double *x, const double *w, Conv2dShape s, Size size)
+{
+    convolve(y, sized_copy(x, shape_count(conv2d_input(s)), size), sized_copy(w, conv2d_filters(s), size), s,
+             size);
 }
 
 void winograd_gauge_forward(double *gauge, const double *x, const double *w, Conv2dShape s)
 {
-    convolve(gauge, absolute_copy(x, shape_count(conv2d_input(s))), absolute_copy(w, conv2d_filters(s)), s,
-             true);
+    convolve_sized(gauge, x, w, s, ABSOLUTE);
+}
+
+void winograd_squares_forward(double *squares, const double *x, const double *w, Conv2dShape s)
+{
+    convolve_sized(squares, x, w, s, SQUARE);
 }
 
 /* The forward pass from dy with the filters flipped and transposed. */
@@ -165,9 +183,9 @@ static void add_products(double *m, const double *dy, const double *x, const Mat
                     of_dy[k * POSITIONS + p] * of_x[c * POSITIONS + p];
 }
 
-static void correlate(double *dw, const double *dy, const double *x, Conv2dShape s, bool absolute)
+static void correlate(double *dw, const double *dy, const double *x, Conv2dShape s, Size size)
 {
-    const Matrices matrices = matrices_of(absolute);
+    const Matrices matrices = matrices_of(size);
     double *m = doubles((size_t)s.k * s.c * SPAN * SPAN), *v = doubles((size_t)(s.k + s.c) * SPAN * SPAN);
     double g[TAPS][SPAN], taps[TAPS * TAPS];
     memset(m, 0, (size_t)s.k * s.c * SPAN * SPAN * sizeof *m);
@@ -185,14 +203,24 @@ static void correlate(double *dw, const double *dy, const double *x, Conv2dShape
     }
 }
 
+static void correlate_sized(double *dw, const double *dy, const double *x, Conv2dShape s, Size size)
+{
+    correlate(dw, sized_copy(dy, shape_count(conv2d_output(s)), size),
+              sized_copy(x, shape_count(conv2d_input(s)), size), s, size);
+}
+
 void winograd_backward_weights(double *dw, const double *dy, const double *x, Conv2dShape s)
 {
     memset(dw, 0, conv2d_filters(s) * sizeof *dw);
-    correlate(dw, dy, x, s, false);
+    correlate(dw, dy, x, s, PLAIN);
 }
 
 void winograd_gauge_backward_weights(double *gauge, const double *dy, const double *x, Conv2dShape s)
 {
-    correlate(gauge, absolute_copy(dy, shape_count(conv2d_output(s))),
-              absolute_copy(x, shape_count(conv2d_input(s))), s, true);
+    correlate_sized(gauge, dy, x, s, ABSOLUTE);
+}
+
+void winograd_squares_backward_weights(double *squares, const double *dy, const double *x, Conv2dShape s)
+{
+    correlate_sized(squares, dy, x, s, SQUARE);
 }

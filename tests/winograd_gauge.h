@@ -27,6 +27,11 @@ void winograd_gauge_backward_data(double *gauge, const double *dy, const double 
 /* Adds the gauge to an array of dw's shape. */
 void winograd_gauge_backward_weights(double *gauge, const double *dy, const double *x, Conv2dShape s);
 
+/* The same sums of squares, of entries and of numbers: what the sum of squared terms is on average over
+ * signs, for typical errors. They add, too. */
+void winograd_squares_forward(double *squares, const double *x, const double *w, Conv2dShape s);
+void winograd_squares_backward_weights(double *squares, const double *dy, const double *x, Conv2dShape s);
+
 /* The same sums without the absolute values: they must be the convolution, or the gauge is not its gauge. */
 void winograd_forward(double *y, const double *x, const double *w, Conv2dShape s);
 void winograd_backward_weights(double *dw, const double *dy, const double *x, Conv2dShape s);
