@@ -1,13 +1,14 @@
 /* Upsampling by an integer factor. Twin of ref/upsample.c. Bound by bytes (with nearest upsampling the engine
  * never forms the finer map: fast/engine/multires.c).
  *
- * Error: nearest is exact forward; bilinear forward rounds three interpolations, |got - ref| <= 8 2^-24 gauge
- * (its weights are exact for powers of two). Backward sums n = factor^2 (nearest) or 4 factor^2 (bilinear)
- * terms in float and stores the sum once: |got - ref| <= (n + 4) 2^-24 gauge. In bf16 either pass is one
- * rounding of 2^-8 more. */
+ * Error: nearest and zeros are exact forward; bilinear forward rounds three interpolations, |got - ref| <= 8
+ * 2^-24 gauge (its weights are exact for powers of two). Backward sums n = factor^2 (nearest), 4 factor^2
+ * (bilinear) or 1 (zeros) terms in float and stores the sum once: |got - ref| <= (n + 4) 2^-24 gauge. In bf16
+ * either pass is one rounding of 2^-8 more. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <assert.h>
+#include <string.h>
 
 /* Where output pixel o of one axis takes from: near with weight 1 - t, far with weight t. */
 typedef struct {
@@ -30,9 +31,29 @@ INLINE Unit interpolate(Unit near, Unit far, float t)
     return t == 0 ? near : add_units(scale_unit(near, 1 - t), scale_unit(far, t));
 }
 
+/* Each pixel of x at the upper left of its square. */
+static void zeros_forward(Word *y, const Word *x, int factor, Shape s)
+{
+    const Shape out = shape_finer(s, factor);
+    const size_t pixel = pixel_words(s);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int yo = 0; yo < out.h; yo++) {
+            Word *to = y + row_at(out, group, yo);
+            memset(to, 0, row_words(out) * sizeof *to);
+            for (int i = 0; yo % factor == 0 && i < s.w; i++)
+                memcpy(to + i * factor * pixel, x + row_at(s, group, yo / factor) + i * pixel,
+                       pixel * sizeof *to);
+        }
+}
+
 void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s)
 {
     assert(factor > 0);
+    if (mode == UPSAMPLE_ZEROS) {
+        zeros_forward(y, x, factor, s);
+        return;
+    }
     const Shape out = shape_finer(s, factor);
     const size_t pixel = pixel_words(s);
 #pragma omp parallel for collapse(2) schedule(static)
@@ -74,6 +95,22 @@ static void nearest_backward(Word *dx, const Word *dy, int factor, Shape s)
                             sum = add_units(sum, load_unit(from + row * row_words(out) + column * pixel + i));
                     store_unit(to + i, sum);
                 }
+            }
+}
+
+/* Zeros: each pixel of dx gets the upper left of its square of dy. */
+static void zeros_backward(Word *dx, const Word *dy, int factor, Shape s)
+{
+    const Shape out = shape_finer(s, factor);
+    const size_t pixel = pixel_words(s);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int y = 0; y < s.h; y++)
+            for (int x = 0; x < s.w; x++) {
+                Word *to = dx + row_at(s, group, y) + x * pixel;
+                const Word *from = dy + row_at(out, group, y * factor) + (size_t)x * factor * pixel;
+                for (size_t i = 0; i < pixel; i += VL)
+                    store_unit(to + i, add_units(load_unit(to + i), load_unit(from + i)));
             }
 }
 
@@ -139,6 +176,8 @@ void SET(upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int fac
     assert(factor > 0);
     if (mode == UPSAMPLE_NEAREST)
         nearest_backward(dx, dy, factor, s);
+    else if (mode == UPSAMPLE_ZEROS)
+        zeros_backward(dx, dy, factor, s);
     else
         bilinear_backward(dx, dy, factor, s);
 }

@@ -5,8 +5,8 @@
 #include "vocabulary.h"
 
 /* y (N,C,H factor,W factor) from x of shape s. Nearest repeats each pixel; bilinear interpolates between
- * pixel centres (half-pixel convention) and repeats the border outwards. A pixel without weight is not read.
- */
+ * pixel centres (half-pixel convention) and repeats the border outwards; zeros puts each pixel at the upper
+ * left of its square and 0 elsewhere. A pixel without weight is not read. */
 void ref_upsample_forward(double *y, const double *x, UpsampleMode mode, int factor, Shape s);
 
 /* Adds to dx (shape s) the gradient dy of y. */

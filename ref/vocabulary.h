@@ -71,8 +71,9 @@ static inline size_t conv2d_filters(Conv2dShape s)
 /* S of the paper, section 3.1: how a map is made coarser. By a power of two, one factor of two at a time. */
 typedef enum { POOL_MAX, POOL_AVERAGE, POOL_SUBSAMPLE } PoolMode;
 
-/* U of the paper, equation 4: how a map is made finer. */
-typedef enum { UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR } UpsampleMode;
+/* U of the paper, equation 4: how a map is made finer. Zeros, between the pixels, are what a fabric's node
+ * has for U (ref/fabric_node.h). */
+typedef enum { UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR, UPSAMPLE_ZEROS } UpsampleMode;
 
 /* B of the paper, section 4.1 and Table 4: batch norm of ReLU of a 3x3 convolution, or ref/mbconv.h. */
 typedef enum { BLOCK_CONV, BLOCK_MBCONV } BlockKind;

@@ -81,6 +81,10 @@ def pool(case, u, backward):
 
 
 def upsample_of(x, mode, factor):
+    if mode == "zeros":
+        n, c, h, w = x.shape
+        return F.pad(x.reshape(n, c, h, 1, w, 1), (0, factor - 1, 0, 0, 0, factor - 1)).reshape(
+            n, c, h * factor, w * factor)
     options = {"align_corners": False} if mode == "bilinear" else {}
     return F.interpolate(x, scale_factor=factor, mode=mode, **options)
 
@@ -90,7 +94,7 @@ def upsample(case, u, backward):
     x, gauge = leaf(case.tensor("x")), leaf(case.tensor("x").abs())
     y, y_gauge = upsample_of(x, mode, factor), upsample_of(gauge, mode, factor)
     if not backward:
-        return {"y": (y, (0 if mode == "nearest" else 4 + C) * u * y_gauge)}
+        return {"y": (y, (4 + C if mode == "bilinear" else 0) * u * y_gauge)}
     dy = case.tensor("dy")
     bound = gradients(y_gauge, dy.abs(), x=gauge)["dx"]
     return {"dx": (gradients(y, dy, x=x)["dx"], (4 * factor**2 + C) * u * bound)}

@@ -120,7 +120,7 @@ def pool_cases(rng):
 
 
 def upsample_cases(rng):
-    for mode in ("nearest", "bilinear"):
+    for mode in ("nearest", "bilinear", "zeros"):
         for n, c, h, w, factor in [(2, 3, 4, 2, 2), (17, 5, 3, 4, 4), (1, 1, 1, 1, 8), (3, 2, 5, 7, 1)]:
             yield Case({"x": normal(rng, n, c, h, w), "factor": factor,
                         "dy": normal(rng, n, c, h * factor, w * factor)}, {"mode": mode})

@@ -109,7 +109,7 @@ static void run_pool(Run *run)
 static void run_upsample(Run *run)
 {
     const Shape s = shape_coarser(map, 4), out = map;
-    for (UpsampleMode mode = UPSAMPLE_NEAREST; mode <= UPSAMPLE_BILINEAR; mode++) {
+    for (UpsampleMode mode = UPSAMPLE_NEAREST; mode <= UPSAMPLE_ZEROS; mode++) {
         float *x = input(run, s, 1), *dy = input(run, out, 2), *y = lanes(out), *dx = input(run, s, 3);
         run->kernels->upsample_forward(y, x, mode, 4, s);
         run->kernels->upsample_backward(dx, dy, mode, 4, s);

@@ -28,6 +28,7 @@ static const struct {
     {"pool_backward", "x:2,3,8,4 mode@avg factor=2 dy:2,3,4,2", "dx:2,3,8,4"},
     {"upsample_forward", "x:2,3,2,1 mode@nearest factor=4", "y:2,3,8,4"},
     {"upsample_backward", "x:2,3,2,1 mode@bilinear factor=2 dy:2,3,4,2", "dx:2,3,2,1"},
+    {"upsample_backward", "x:2,3,2,1 mode@zeros factor=2 dy:2,3,4,2", "dx:2,3,2,1"},
     {"relu_forward", "x:2,3,4", "y:2,3,4"},
     {"relu_backward", "x:17,5 dy:17,5", "dx:17,5"},
     {"batchnorm_forward", "x:2,3,4,4 eps=1e-5", "y:2,3,4,4 mean:3 var:3"},

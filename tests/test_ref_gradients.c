@@ -358,7 +358,7 @@ Suite *ref_gradients_suite(void)
     tcase_add_loop_test(tcase, test_batchnorm_backward_matches_differences, 0, COUNT(NORMS));
     tcase_add_loop_test(tcase, test_pool_backward_matches_differences, 0, 3 * COUNT(FACTORS));
     tcase_add_loop_test(tcase, test_upsample_backward_matches_differences, 0,
-                        2 * COUNT(FACTORS) * COUNT(UPSAMPLED));
+                        3 * COUNT(FACTORS) * COUNT(UPSAMPLED));
     tcase_add_loop_test(tcase, test_softmax_backward_matches_differences, 0, COUNT(MASKS));
     tcase_add_loop_test(tcase, test_mix_backward_matches_differences, 0, COUNT(MASKS));
     tcase_add_loop_test(tcase, test_linear_backward_matches_differences, 0, COUNT(MATRICES));

@@ -43,6 +43,8 @@ static const Map MAPS[] = {
     {UPSAMPLE, UPSAMPLE_BILINEAR, 2, {2, 3, 0, 3, 5, 0, 0}},
     {UPSAMPLE, UPSAMPLE_BILINEAR, 4, {1, 2, 0, 1, 3, 0, 0}},
     {UPSAMPLE, UPSAMPLE_BILINEAR, 8, {1, 2, 0, 2, 3, 0, 0}},
+    {UPSAMPLE, UPSAMPLE_ZEROS, 2, {2, 3, 0, 3, 5, 0, 0}},
+    {UPSAMPLE, UPSAMPLE_ZEROS, 4, {1, 2, 0, 1, 3, 0, 0}},
     {GLOBAL_AVERAGE, 0, 0, {2, 3, 0, 5, 4, 0, 0}},
     {LINEAR, 0, 0, {3, 4, 5, 1, 1, 0, 0}},
 };
@@ -336,6 +338,8 @@ static double hat(int i, int o, UpsampleMode mode, int factor, int size)
 {
     if (mode == UPSAMPLE_NEAREST)
         return o / factor == i;
+    if (mode == UPSAMPLE_ZEROS)
+        return o == i * factor;
     const double place = fmin(fmax((2 * o + 1 - factor) / (2.0 * factor), 0), size - 1);
     return fmax(0, 1 - fabs(place - i));
 }
@@ -384,7 +388,7 @@ Suite *ref_identities_suite(void)
     tcase_set_timeout(maps, 10);
     tcase_add_checked_fixture(maps, NULL, arrays_free);
     tcase_add_loop_test(maps, test_pool_forward_matches_whole_squares, 0, 3 * 4);
-    tcase_add_loop_test(maps, test_upsample_forward_matches_sum_of_hats, 0, 2 * 4);
+    tcase_add_loop_test(maps, test_upsample_forward_matches_sum_of_hats, 0, 3 * 4);
     suite_add_tcase(suite, maps);
     return suite;
 }

@@ -198,6 +198,20 @@ START_TEST(test_upsample_nearest_by_hand)
 }
 END_TEST
 
+START_TEST(test_upsample_zeros_by_hand)
+{
+    const double x[4] = {3, -4, 5, 6},
+                 dy[18] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
+    const double by_2[16] = {3, 0, -4, 0, 0, 0, 0, 0, 5, 0, 6, 0, 0, 0, 0, 0};
+    const double right[2] = {101, 204}; /* a map 1x2, by 3 */
+    double *y = doubles(16), dx[2] = {100, 200};
+    ref_upsample_forward(y, x, UPSAMPLE_ZEROS, 2, (Shape){1, 1, 2, 2});
+    CK_WITHIN(compare_exact_double(y, by_2, 16), 0, "y");
+    ref_upsample_backward(dx, dy, UPSAMPLE_ZEROS, 3, (Shape){1, 1, 1, 2});
+    CK_WITHIN(compare_exact_double(dx, right, 2), 0, "dx");
+}
+END_TEST
+
 START_TEST(test_upsample_bilinear_by_hand)
 {
     /* Along one axis: by 2, 3 pixels become 6; by 4, 2 become 8. The border is repeated outwards. */
@@ -317,6 +331,7 @@ Suite *ref_values_suite(void)
     tcase_add_loop_test(layers, test_pool_by_hand, POOL_MAX, POOL_SUBSAMPLE + 1);
     tcase_add_test(layers, test_pool_max_tie_belongs_to_first_quadrant);
     tcase_add_test(layers, test_upsample_nearest_by_hand);
+    tcase_add_test(layers, test_upsample_zeros_by_hand);
     tcase_add_test(layers, test_upsample_bilinear_by_hand);
     tcase_add_test(layers, test_softmax_by_hand);
     tcase_add_test(layers, test_softmax_over_kept_levels_only);

@@ -162,7 +162,8 @@ static bool check_cosine(Job *job, Error *error)
 }
 
 #define POOL_MODES     "max|avg|subsample"
-#define UPSAMPLE_MODES "nearest|bilinear"
+#define UP_MODES       "nearest|bilinear"
+#define UPSAMPLE_MODES UP_MODES "|zeros"
 
 const Operation operations[] = {
     {"conv2d",
@@ -191,7 +192,8 @@ const Operation operations[] = {
      {{ARRAY, "y", "NChw", 0}},
      {"x"},
      check_upsample,
-     "factor is a power of two; bilinear: half-pixel centres",
+     "factor is a power of two; bilinear: half-pixel centres; zeros: between pixels, which stand at the "
+     "upper left",
      pass_upsample_forward,
      pass_upsample_backward,
      false},
@@ -258,7 +260,7 @@ const Operation operations[] = {
       {ARRAY_OPTIONAL, "b", "K", 0},
       {ARRAY, "a", "R", 0},
       {WORD, "down", POOL_MODES, 0},
-      {WORD, "up", UPSAMPLE_MODES, 0},
+      {WORD, "up", UP_MODES, 0},
       {NUMBER, "eps", "", 0}},
      {{ARRAY, "y", "NKHW", 0}},
      {"x", "w", "b", "a"},
