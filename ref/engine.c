@@ -1,6 +1,5 @@
 /* The reference engine: the operations of this folder, composed, and nothing else. Tensors are plain arrays
  * (N,C,H,W) of doubles; memory is taken when a layer is created and given back when it is freed. */
-#include "engine.h"
 #include "batchnorm.h"
 #include "cross_entropy.h"
 #include "engine_mbconv.h"
@@ -67,6 +66,13 @@ static void tensor_import(Tensor *t, const float *images, int n)
 static void tensor_export(double *images, const Tensor *t)
 {
     memcpy(images, t->data, shape_count(t->shape) * sizeof *images);
+}
+
+static void tensor_clear(Tensor *t, int n)
+{
+    assert(0 < n && n <= t->capacity);
+    t->shape.n = n;
+    memset(t->data, 0, shape_count(t->shape) * sizeof *t->data);
 }
 
 static Vector *vector_create(size_t count)
@@ -185,14 +191,6 @@ static void layer_free(Layer *layer)
         free(layer->mbconv[r]);
     }
     free(layer);
-}
-
-/* An array of the shape's size; *ok turns false when memory runs out. */
-static double *array(Shape s, bool *ok)
-{
-    double *data = calloc(shape_count(s), sizeof *data);
-    *ok = *ok && data;
-    return data;
 }
 
 /* The arrays of level r between its pooled and its upsampled maps. */
@@ -419,6 +417,7 @@ const Engine ref_engine = {
     .tensor_free = tensor_free,
     .tensor_import = tensor_import,
     .tensor_export = tensor_export,
+    .tensor_clear = tensor_clear,
     .vector_create = vector_create,
     .vector_free = vector_free,
     .vector_write = vector_write,
@@ -438,6 +437,11 @@ const Engine ref_engine = {
     .depth_backward = ref_depth_backward,
     .depth_share = ref_depth_share,
     .depth_beta = ref_depth_beta,
+    .node_create = ref_engine_node_create,
+    .node_free = ref_engine_node_free,
+    .node_forward = ref_engine_node_forward,
+    .node_backward = ref_engine_node_backward,
+    .node_stage = ref_engine_node_stage,
     .head_create = head_create,
     .head_free = head_free,
     .head_forward = head_forward,

@@ -9,6 +9,7 @@
 #ifndef NOPOOL_REF_ENGINE_H
 #define NOPOOL_REF_ENGINE_H
 
+#include "fabric_node.h"
 #include "optimizer.h"
 #include "vocabulary.h"
 
@@ -20,6 +21,9 @@ typedef struct Vector Vector;
 
 /* A multi-resolution layer (section 3.2) with what its backward pass needs. */
 typedef struct Layer Layer;
+
+/* A node of a fabric (fabric_node.h) with what its backward pass needs. */
+typedef struct Node Node;
 
 /* From the last layer's input to the loss. */
 typedef struct Head Head;
@@ -187,6 +191,27 @@ static inline size_t layer_norm_statistics(const LayerSpec *s, int norm)
     return 2 * layer_norms_channels(s, norm) + (size_t)norm;
 }
 
+/* A node's slices, in this order: filters w (K,C,3,3) of each edge, then gamma (K), beta (K) if affine;
+ * statistics as one level of a layer has them; no logits. Where the filters of edge e start; after the last
+ * edge, gamma. */
+static inline size_t node_weights_at(const NodeSpec *s, int e)
+{
+    size_t at = 0;
+    for (int i = 0; i < e; i++)
+        at += (size_t)s->channels * s->edge[i].channels * 9;
+    return at;
+}
+
+static inline size_t node_filters_count(const NodeSpec *s)
+{
+    return node_weights_at(s, s->edges) + (s->affine ? 2 * (size_t)s->channels : 0);
+}
+
+static inline size_t node_statistics_count(const NodeSpec *s)
+{
+    return 2 * (size_t)s->channels + 1;
+}
+
 /* The head: the map's global average is the logits of the classes if linear is false (the last layer has
  * then `classes` channels); otherwise a linear layer w (classes, channels), b (classes) follows, whose
  * numbers are a slice of the filters in this order. */
@@ -247,6 +272,9 @@ static inline Shape layer_stage_shape(const LayerSpec *s, Stage stage, int r, in
     return (Shape){n, is_input ? s->channels_in : s->channels_out, h, w};
 }
 
+/* The same of a node: z, mean, variance, and after a backward pass dz. */
+typedef enum { NODE_SUM, NODE_MEAN, NODE_VARIANCE, NODE_DSUM } NodeStage;
+
 typedef struct Engine {
     const char *name;            /* "ref", "f32" */
     const char *instruction_set; /* "double", "plain", "avx2", "avx512" */
@@ -256,6 +284,8 @@ typedef struct Engine {
     /* The first n images of t from images (n,C,H,W), and back. t's batch becomes n. */
     void (*tensor_import)(Tensor *t, const float *images, int n);
     void (*tensor_export)(double *images, const Tensor *t);
+    /* n images of 0: where nodes add the gradient of a map. */
+    void (*tensor_clear)(Tensor *t, int n);
 
     Vector *(*vector_create)(size_t count);
     void (*vector_free)(Vector *v);
@@ -289,6 +319,15 @@ typedef struct Engine {
     void (*depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add);
     /* beta (maps) of the current logits; 0 where a map is not kept. */
     void (*depth_beta)(const DepthMix *mix, double *beta);
+
+    Node *(*node_create)(const NodeSpec *spec, Slices slices, int batch);
+    void (*node_free)(Node *node);
+    /* y from x[e], one an edge, which must stay as they are, like y, until the backward pass. */
+    void (*node_forward)(Node *node, Tensor *y, const Tensor *const x[], Pass pass);
+    /* Adds to dx[e], each of which may be NULL, and to the gradient of the filters if it is wanted. dy may be
+     * overwritten. */
+    void (*node_backward)(Node *node, Tensor *const dx[], Tensor *dy, unsigned wanted);
+    bool (*node_stage)(const Node *node, NodeStage stage, double *values);
 
     Head *(*head_create)(const HeadSpec *spec, Slices slices, int batch);
     void (*head_free)(Head *head);

@@ -24,6 +24,7 @@ typedef struct {
     uint64_t seed;
     /* The network. */
     int layers, channels;
+    NetKind net;
     MixKind mix;
     int levels, first_level; /* R; the finest level is 2^first_level */
     int stages[MAX_LEVELS];  /* layers of each stage of MIX_PREDEFINED; all 0: four stages */

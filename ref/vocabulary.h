@@ -78,6 +78,9 @@ typedef enum { UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR, UPSAMPLE_ZEROS } UpsampleMod
 /* B of the paper, section 4.1 and Table 4: batch norm of ReLU of a 3x3 convolution, or ref/mbconv.h. */
 typedef enum { BLOCK_CONV, BLOCK_MBCONV } BlockKind;
 
+/* What a network is made of: multi-resolution layers, or the nodes of a fabric (fabric_node.h). */
+typedef enum { NET_LAYERS, NET_FABRIC_DENSE, NET_FABRIC_SPARSE } NetKind;
+
 /* Level r of a layer, or map r of a mix, takes part in it if bit r of its mask is set: pruning clears bits,
  * and a classical network has one bit a layer. */
 static inline bool level_kept(uint64_t kept, int r)

@@ -74,6 +74,7 @@ static const struct {
     {                                                        \
         name, word, offsetof(TrainingSettings, field), value \
     }
+    WORD("net", "layers", net, NET_LAYERS),
     WORD("pooling", "none", mix, MIX_NONE),
     WORD("pooling", "predefined", mix, MIX_PREDEFINED),
     WORD("pooling", "uniform", mix, MIX_UNIFORM),

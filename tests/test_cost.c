@@ -111,6 +111,49 @@ START_TEST(test_cost_of_eff_conv)
 }
 END_TEST
 
+static NetworkSpec fabric(NetKind kind, int layers, int channels)
+{
+    Options o;
+    NetworkSpec s;
+    Error error;
+    options_default(&o);
+    o.net = (int)kind;
+    o.pooling = POOLING_NONE;
+    o.head = HEAD_LINEAR;
+    o.bias = false;
+    o.layers = layers;
+    o.channels = channels;
+    ck_assert_msg(plan_network(&s, &o, &error), "%s", error.text);
+    return s;
+}
+
+/* The paper prints 21.2M and 2M parameters. The formula gives 21.2M; 0.5M numbers of four bytes are 2 MB. The
+ * graph has 16 convolutions between layers and 5 in each zipper. */
+START_TEST(test_cost_of_fabrics)
+{
+    const NetworkSpec dense = fabric(NET_FABRIC_DENSE, 8, 128), sparse = fabric(NET_FABRIC_SPARSE, 16, 64);
+    const size_t square = 9 * 128 * 128, band = 9 * (3 * 64 - 2);
+    const Cost wide = network_cost(&dense), thin = network_cost(&sparse);
+    ck_assert_uint_eq(wide.formula, 21233664);
+    ck_assert_uint_eq(thin.formula, 497664);
+    ck_assert_uint_eq(wide.weights, 17994368);
+    ck_assert_uint_eq(wide.weights, (7 * 16 + 10) * square + 9 * 3 * 128 + 1280);
+    ck_assert_uint_eq(thin.weights, 429868);
+    ck_assert_uint_eq(thin.weights, (15 * 16 + 10) * band + 9 * 3 * 64 + 640);
+    ck_assert_uint_eq(wide.parameters, wide.weights + 10);
+    /* Pixels of a convolution's output: 1365 at the same scale, 341 from the finer, 1364 from the coarser. */
+    ck_assert_double_eq(wide.macs,
+                        (7.0 * (1365 + 341 + 1364) + 2 * 341) * (double)square + 1024.0 * 9 * 3 * 128 + 1280);
+    ck_assert_double_eq(wide.level_macs[7][5], 3.0 * (double)square);
+    ck_assert_double_eq(wide.level_macs[3][5], 2.0 * (double)square);
+    NetworkSpec affine = sparse;
+    affine.affine = true;
+    ck_assert_uint_eq(network_cost(&affine).parameters, thin.weights + 10 + 16 * 6 * 2 * 64);
+    const NetworkSpec layers = network(POOLING_NONE, 10, 64, 1);
+    ck_assert_uint_eq(network_cost(&layers).formula, 0);
+}
+END_TEST
+
 Suite *cost_suite(void)
 {
     Suite *suite = suite_create("cost");
@@ -120,6 +163,7 @@ Suite *cost_suite(void)
     tcase_add_test(tcase, test_cost_adds_up_over_layers_and_levels);
     tcase_add_test(tcase, test_cost_of_the_linear_head);
     tcase_add_test(tcase, test_cost_of_eff_conv);
+    tcase_add_test(tcase, test_cost_of_fabrics);
     suite_add_tcase(suite, tcase);
     return suite;
 }

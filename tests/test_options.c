@@ -202,6 +202,48 @@ START_TEST(test_plan_refuses_what_cannot_run)
 }
 END_TEST
 
+static Options fabric(void)
+{
+    Options o = standard();
+    o.net = NET_FABRIC_SPARSE;
+    o.pooling = POOLING_NONE;
+    o.head = HEAD_LINEAR;
+    o.bias = false;
+    return o;
+}
+
+START_TEST(test_plan_makes_a_fabric)
+{
+    const Dataset data = sizes(50000, 10000);
+    const Options o = fabric();
+    Error error;
+    Plan plan, again;
+    ck_assert_msg(plan_make(&plan, &o, &data, &error), "%s", error.text);
+    ck_assert_int_eq(plan.network.net, NET_FABRIC_SPARSE);
+    ck_assert_int_eq(plan.network.levels, 0);
+    ck_assert(!plan.learns_alpha);
+    ck_assert_msg(plan_make(&again, &plan.options, &data, &error), "%s", error.text);
+}
+END_TEST
+
+static const char *const not_a_fabrics[][2] = {
+    {"pooling", "learned"}, {"pooling", "uniform"}, {"head", "convolution"},
+    {"bias", "yes"},        {"prune-from", "run"},
+};
+enum { NOT_A_FABRICS = sizeof not_a_fabrics / sizeof *not_a_fabrics };
+
+START_TEST(test_plan_refuses_what_a_fabric_has_not)
+{
+    const Dataset data = sizes(50000, 10000);
+    Options o = fabric();
+    Error error;
+    Plan plan;
+    ck_assert(options_set(&o, not_a_fabrics[_i][0], not_a_fabrics[_i][1], &error));
+    ck_assert(!plan_make(&plan, &o, &data, &error));
+    ck_assert_msg(strstr(error.text, not_a_fabrics[_i][0]), "says: %s", error.text);
+}
+END_TEST
+
 START_TEST(test_prune_keeps_what_reaches_the_threshold)
 {
     const double alpha[3][4] = {{0.05, 0.15, 0.25, 0.55}, {0.25, 0.25, 0.25, 0.25}, {0.9, 0.1, 0, 0}};
@@ -315,6 +357,8 @@ Suite *options_suite(void)
     tcase_add_test(tcase, test_plan_stages_of_other_depths);
     tcase_add_test(tcase, test_plan_first_level_drops_the_finest);
     tcase_add_loop_test(tcase, test_plan_refuses_what_cannot_run, 0, REFUSED);
+    tcase_add_test(tcase, test_plan_makes_a_fabric);
+    tcase_add_loop_test(tcase, test_plan_refuses_what_a_fabric_has_not, 0, NOT_A_FABRICS);
     tcase_add_test(tcase, test_prune_keeps_what_reaches_the_threshold);
     tcase_add_loop_test(tcase, test_options_without_effect_are_refused, 0, EFFECTS);
     tcase_add_test(tcase, test_plan_counts_all_steps_or_refuses);

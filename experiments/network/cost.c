@@ -1,13 +1,32 @@
 /* The cost model. A level r costs H/2^r W/2^r pixels times 9 C K products; of MBConv the products of each of
  * its convolutions, and once an image those of the two between the averages and the gates. */
 #include "cost.h"
+#include "fabric.h"
+
+static void add_fabric(Cost *cost, const NetworkSpec *s)
+{
+    cost->formula = fabric_formula(s);
+    for (int i = 0; i < fabric_nodes(s); i++) {
+        const FabricNode node = fabric_node(s, i);
+        double *macs = &cost->level_macs[node.layer][node.scale];
+        for (int e = 0; e < node.spec.edges; e++) {
+            const size_t weights = fabric_edge_weights(&node.spec, e);
+            cost->weights += weights;
+            *macs += (double)node.spec.height * node.spec.width * (double)weights;
+        }
+        cost->macs += *macs;
+    }
+    cost->parameters = cost->weights + (s->affine ? 2 * (size_t)s->channels * fabric_nodes(s) : 0);
+}
 
 // book: cost
 Cost network_cost(const NetworkSpec *s)
 {
     const HeadSpec head = network_head(s);
     Cost cost = {0};
-    for (int l = 0; l < s->layers; l++) {
+    if (s->net != NET_LAYERS)
+        add_fabric(&cost, s);
+    for (int l = 0; s->net == NET_LAYERS && l < s->layers; l++) {
         const LayerSpec layer = network_layer(s, l);
         cost.weights += layer_weights_count(&layer);
         cost.parameters += layer_filters_count(&layer);

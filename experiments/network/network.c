@@ -1,11 +1,14 @@
 /* The network on an engine: layers bound to their slices of the vectors, maps handed from one to the next. */
 #include "network.h"
 #include "../../ref/random.h"
+#include "fabric.h"
 #include <math.h>
 #include <stdlib.h>
 
 bool network_check(const NetworkSpec *s, Error *error)
 {
+    if (s->net != NET_LAYERS)
+        return fabric_check(s, error);
     if (s->layers < (s->linear_head ? 1 : 2) || s->layers > MAX_LAYERS)
         return fail(error, "a network has 2 to %d layers, or one before a linear head, not %d", MAX_LAYERS,
                     s->layers);
@@ -48,6 +51,8 @@ LayerSpec network_layer(const NetworkSpec *s, int l)
 
 HeadSpec network_head(const NetworkSpec *s)
 {
+    if (s->net != NET_LAYERS)
+        return (HeadSpec){s->channels, 1, 1, s->classes, true};
     return (HeadSpec){
         .channels = s->linear_head ? s->channels : s->classes,
         .height = s->height,
@@ -67,11 +72,28 @@ DepthSpec network_depth(const NetworkSpec *s)
                        .levels = s->levels};
 }
 
+/* Layers of a network that is made of layers. */
+static int layers_of(const NetworkSpec *s)
+{
+    return s->net == NET_LAYERS ? s->layers : 0;
+}
+
+static void count_nodes(Network *net)
+{
+    for (int i = 0; i < fabric_nodes(&net->spec); i++) {
+        const FabricNode node = fabric_node(&net->spec, i);
+        net->filters_count += node_filters_count(&node.spec);
+        net->statistics_count += node_statistics_count(&node.spec);
+    }
+}
+
 static bool create_vectors(Network *net)
 {
     const Engine *e = net->engine;
     const HeadSpec head = network_head(&net->spec);
-    for (int l = 0; l < net->spec.layers; l++) {
+    if (net->spec.net != NET_LAYERS)
+        count_nodes(net);
+    for (int l = 0; l < layers_of(&net->spec); l++) {
         const LayerSpec layer = network_layer(&net->spec, l);
         net->filters_count += layer_filters_count(&layer);
         net->statistics_count += layer_statistics_count(&layer);
@@ -102,7 +124,9 @@ static bool create_layers(Network *net)
                  .dlogits = net->dlogits,
                  .statistics = net->statistics,
                  .scratch = net->scratch};
-    for (int l = 0; l < s->layers; l++) {
+    if (s->net != NET_LAYERS && !(net->fabric = fabric_create(e, s, &at, net->batch)))
+        return false;
+    for (int l = 0; l < layers_of(s); l++) {
         const LayerSpec layer = network_layer(s, l);
         if (!(net->layer[l] = e->layer_create(&layer, at, net->batch)))
             return false;
@@ -122,16 +146,17 @@ static bool create_maps(Network *net)
     const size_t logits = (size_t)net->batch * s->classes, filters = net->filters_count;
     const Shape images = {net->batch, s->image_channels, s->height, s->width};
     const Shape hidden = {net->batch, s->channels, s->height, s->width};
-    const Shape last = {net->batch, network_head(s).channels, s->height, s->width};
+    const HeadSpec head = network_head(s);
+    const Shape last = {net->batch, head.channels, head.height, head.width};
     bool ok = (net->map[0] = net->engine->tensor_create(images)) != NULL;
-    for (int l = 0; l < s->layers; l++)
+    for (int l = 0; l < layers_of(s); l++)
         ok = ok && (net->map[l + 1] = net->engine->tensor_create(l == s->layers - 1 ? last : hidden));
     if (s->depth)
         ok = ok && (net->mixed = net->engine->tensor_create(hidden)) &&
              (net->dmixed = net->engine->tensor_create(hidden));
-    return ok && (net->dmap[0] = net->engine->tensor_create(hidden)) &&
-           (net->dmap[1] = net->engine->tensor_create(hidden)) &&
-           (net->dlast = net->engine->tensor_create(last)) &&
+    for (int i = 0; i < 2 && s->net == NET_LAYERS; i++)
+        ok = ok && (net->dmap[i] = net->engine->tensor_create(hidden));
+    return ok && (net->dlast = net->engine->tensor_create(last)) &&
            (net->numbers = calloc(logits > filters ? logits : filters, sizeof *net->numbers));
 }
 
@@ -165,6 +190,7 @@ void network_free(Network *net)
         e->vector_free(vectors[i]);
     for (int l = 0; l < MAX_LAYERS; l++)
         e->layer_free(net->layer[l]);
+    fabric_free(net->fabric);
     e->head_free(net->head);
     e->depth_free(net->depth);
     e->tensor_free(net->mixed);
@@ -215,6 +241,23 @@ static void write_gammas(Network *net, size_t at, const LayerSpec *layer, int r)
                 net->filters, at + layer_gamma_at(layer, r) + layer_norm_gamma(layer, i) + k, &one, 1);
 }
 
+/* The filters of node i of a fabric, from `at` on: those that an edge does not see are 0. */
+static void initialise_node(Network *net, size_t at, int i, uint64_t seed)
+{
+    const NodeSpec node = fabric_node(&net->spec, i).spec;
+    const double zero = 0, one = 1;
+    for (int e = 0; e < node.edges; e++) {
+        const Edge *edge = &node.edge[e];
+        const size_t from = at + node_weights_at(&node, e), count = node_weights_at(&node, e + 1) + at - from;
+        draw(net, from, count, sqrt(2.0 / (9 * (edge->sparse ? 3 : edge->channels))), seed);
+        for (size_t w = 0; w < count; w++)
+            if (!edge_sees(edge, (int)(w / 9 / edge->channels), (int)(w / 9 % edge->channels)))
+                net->engine->vector_write(net->filters, from + w, &zero, 1);
+    }
+    for (int k = 0; node.affine && k < node.channels; k++)
+        net->engine->vector_write(net->filters, at + node_weights_at(&node, node.edges) + k, &one, 1);
+}
+
 void network_initialise(Network *net, uint64_t seed)
 {
     const NetworkSpec *s = &net->spec;
@@ -222,7 +265,12 @@ void network_initialise(Network *net, uint64_t seed)
     size_t at = 0;
     net->engine->vector_clear(net->filters);
     net->engine->vector_clear(net->logits);
-    for (int l = 0; l < s->layers; l++) {
+    for (int i = 0; s->net != NET_LAYERS && i < fabric_nodes(s); i++) {
+        const NodeSpec node = fabric_node(s, i).spec;
+        initialise_node(net, at, i, seed);
+        at += node_filters_count(&node);
+    }
+    for (int l = 0; l < layers_of(s); l++) {
         const LayerSpec layer = network_layer(s, l);
         draw_layer(net, at, &layer, seed);
         for (int r = 0; layer.affine && r < layer_norms(&layer); r++)
@@ -265,19 +313,23 @@ const Tensor *network_input(const Network *net, int l)
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)
 {
     net->engine->tensor_import(net->map[0], images, n);
-    for (int l = 0; l < net->spec.layers; l++) {
+    const Tensor *last =
+        net->fabric ? fabric_forward(net->fabric, net->map[0], n, pass) : net->map[net->spec.layers];
+    for (int l = 0; l < layers_of(&net->spec); l++) {
         if (network_input(net, l) == net->mixed)
             net->engine->depth_forward(net->depth, net->mixed, (const Tensor *const *)net->map + 1);
         net->engine->layer_forward(net->layer[l], net->map[l + 1], network_input(net, l), pass);
     }
-    return net->engine->head_forward(net->head, net->map[net->spec.layers], labels);
+    return net->engine->head_forward(net->head, last, labels);
 }
 
 void network_backward(Network *net, unsigned wanted)
 {
     Tensor *dy = net->dlast;
     net->engine->head_backward(net->head, dy, wanted);
-    for (int l = net->spec.layers - 1; l >= 0; l--) {
+    if (net->fabric)
+        fabric_backward(net->fabric, dy, wanted);
+    for (int l = layers_of(&net->spec) - 1; l >= 0; l--) {
         const bool reads_mixed = network_input(net, l) == net->mixed;
         Tensor *dx = l > 0 ? net->dmap[l % 2] : NULL;
         net->engine->layer_backward(net->layer[l], reads_mixed ? net->dmixed : dx, dy, wanted);
@@ -321,6 +373,6 @@ void network_beta(const Network *net, double *beta)
 
 void network_alpha(const Network *net, double *alpha)
 {
-    for (int l = 0; l < net->spec.layers; l++)
+    for (int l = 0; l < layers_of(&net->spec); l++)
         net->engine->layer_alpha(net->layer[l], alpha + (size_t)l * net->spec.levels);
 }

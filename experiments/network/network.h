@@ -1,5 +1,6 @@
 /* The network: L multi-resolution layers at full resolution, then the head. One description serves every row
- * of every table: a classical network is a mask of one level a layer. Written once, it runs on any engine. */
+ * of every table: a classical network is a mask of one level a layer. Written once, it runs on any engine. A
+ * fabric (fabric.h) has nodes in place of layers, no levels and no logits; the rest is the same. */
 #ifndef NOPOOL_NETWORK_H
 #define NOPOOL_NETWORK_H
 
@@ -19,6 +20,7 @@ typedef struct {
     bool bias, affine, shared_norm, linear_head;
     double eps, momentum; /* of batch norm and of its tracking */
     BlockKind block;      /* B of every layer but the first and the last, which are convolutions */
+    NetKind net;
 } NetworkSpec;
 
 /* Refuses what no engine can run: sizes out of range, levels too many for the image, a layer without a level.
@@ -40,7 +42,8 @@ typedef struct {
     Vector *statistics;                           /* tracked by batch norm */
     Scratch *scratch;
     Layer *layer[MAX_LAYERS];
-    DepthMix *depth; /* NULL where there is none */
+    DepthMix *depth;       /* NULL where there is none */
+    struct Fabric *fabric; /* in place of layers and their maps; NULL if there are layers */
     Head *head;
     Tensor *map[MAX_LAYERS + 1]; /* the images, then each layer's output */
     Tensor *mixed, *dmixed;      /* of the hidden ones, and its gradient; with a depth mix */
@@ -53,8 +56,8 @@ typedef struct {
 Network *network_create(const Engine *engine, const NetworkSpec *spec, int batch, Error *error);
 void network_free(Network *net);
 
-/* Filters He-normal (fan-in, MBConv's each its own; the linear head 1/fan-in), biases 0, gamma 1, beta 0,
- * logits 0. */
+/* Filters He-normal (fan-in, MBConv's each its own, of each edge of a fabric; the linear head 1/fan-in),
+ * biases 0, gamma 1, beta 0, logits 0. */
 void network_initialise(Network *net, uint64_t seed);
 
 /* Where alpha starts: logits 0; standard normal logits; 0.9 on the finest or on the coarsest kept level, the

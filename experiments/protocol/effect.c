@@ -45,7 +45,7 @@ static bool learns(const Options *o)
 
 static bool has_middle(const Options *o)
 {
-    return o->layers > 2;
+    return o->layers > 2 && o->net == 0;
 }
 
 static const struct {
@@ -53,7 +53,7 @@ static const struct {
     bool (*has_effect)(const Options *o);
     const char *needs;
 } table[] = {
-    {"block", has_middle, "a layer between the first and the last"},
+    {"block", has_middle, "--net=layers, and a layer between the first and the last"},
     {"levels", has_levels, "--pooling=uniform or --pooling=learned"},
     {"first-level", has_levels, "--pooling=uniform or --pooling=learned"},
     {"stages", is_predefined, "--pooling=predefined"},

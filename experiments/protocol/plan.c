@@ -39,6 +39,30 @@ static bool predefined_levels(NetworkSpec *s, const char *stages, Error *error)
     return true;
 }
 
+/* A fabric has no pooling and no biases, and its head is linear: options that say something else are refused,
+ * not left out. */
+static bool check_fabric(const Options *o, Error *error)
+{
+    static const char *const needed[][2] = {{"pooling", "none"}, {"head", "linear"}, {"bias", "no"}};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        char is[TEXT_OPTION];
+        options_value(is, sizeof is, o, needed[i][0]);
+        if (strcmp(is, needed[i][1]) != 0)
+            return fail(
+                error,
+                "a fabric needs --%s=%s, not %.100s: it has no pooling and no biases, and a linear head",
+                needed[i][0], needed[i][1], is);
+    }
+    return true;
+}
+
+static bool plan_fabric(NetworkSpec *s, const Options *o, Error *error)
+{
+    s->net = (NetKind)o->net;
+    s->levels = 0;
+    return check_fabric(o, error) && network_check(s, error);
+}
+
 bool plan_network(NetworkSpec *s, const Options *o, Error *error)
 {
     *s = (NetworkSpec){
@@ -59,6 +83,8 @@ bool plan_network(NetworkSpec *s, const Options *o, Error *error)
         .momentum = o->norm_momentum,
         .block = (BlockKind)o->block,
     };
+    if (o->net != NET_LAYERS)
+        return plan_fabric(s, o, error);
     if (o->pooling == POOLING_PREDEFINED) {
         if (!predefined_levels(s, o->stages, error))
             return false;

@@ -76,10 +76,12 @@ static void write_cost(Text *text, const Plan *plan)
     const Cost cost = network_cost(s);
     text_add(text, "weights\t%zu\n", cost.weights);
     text_add(text, "parameters\t%zu\n", cost.parameters);
+    if (cost.formula)
+        text_add(text, "weights_by_formula\t%zu\n", cost.formula);
     text_add(text, "macs\t%.0f\n", cost.macs);
     for (int l = 0; l < s->layers; l++)
-        for (int r = 0; r < s->levels; r++)
-            if (level_kept(s->kept[l], r))
+        for (int r = 0; r < MAX_LEVELS; r++)
+            if (cost.level_macs[l][r] > 0)
                 text_add(text, "macs_layer_%d_level_%d\t%.0f\n", l + 1, r, cost.level_macs[l][r]);
 }
 

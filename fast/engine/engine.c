@@ -56,6 +56,15 @@ static void tensor_export(double *images, const Tensor *t)
                                                     c % UNIT)[n % HALF];
 }
 
+static void tensor_clear(Tensor *t, int n)
+{
+    assert(0 < n && n <= t->capacity);
+    t->shape.n = n;
+    t->level = 0;
+    t->gradient = true;
+    memset(t->data, 0, tensor_words(t->shape) * sizeof *t->data);
+}
+
 static Vector *vector_create(size_t count)
 {
     Vector *v = calloc(1, sizeof *v);
@@ -112,6 +121,10 @@ void SET(scratch_free)(Scratch *s)
         free(s->wide[i].data);
         free(s->excite[i].data);
     }
+    free(s->brought.data);
+    free(s->seen.data);
+    for (int e = 0; e < MAX_EDGES; e++)
+        free(s->part[e].data);
     for (int r = 0; r < MAX_LEVELS; r++) {
         free(s->dsum[r].data);
         free(s->dpooled[r].data);
@@ -230,6 +243,7 @@ const Engine SET(engine) = {
     .tensor_free = SET(tensor_free),
     .tensor_import = tensor_import,
     .tensor_export = tensor_export,
+    .tensor_clear = tensor_clear,
     .vector_create = vector_create,
     .vector_free = vector_free,
     .vector_write = vector_write,
@@ -249,6 +263,11 @@ const Engine SET(engine) = {
     .depth_backward = SET(depth_backward),
     .depth_share = SET(depth_share),
     .depth_beta = SET(depth_beta),
+    .node_create = SET(node_create),
+    .node_free = SET(node_free),
+    .node_forward = SET(node_forward),
+    .node_backward = SET(node_backward),
+    .node_stage = SET(node_stage),
     .head_create = head_create,
     .head_free = head_free,
     .head_forward = head_forward,

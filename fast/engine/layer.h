@@ -39,6 +39,8 @@ struct Scratch {
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
+    Buffer part[MAX_EDGES];       /* of a fabric's node: the convolution of each edge */
+    Buffer brought, seen; /* of one edge: its map with zeros between pixels; filters or their gradient */
     /* For MBConv (fast/engine/mbconv.h): expanded maps, the gradient of projected ones, sums of the depthwise
      * convolution's gradient, coefficients of norms, gradients of averages, gates and what is in between. */
     Buffer wide[3], dprojected, depthwise, norms, excite[3];
@@ -155,6 +157,13 @@ void SET(depth_forward)(DepthMix *mix, Tensor *y, const Tensor *const h[]);
 void SET(depth_backward)(DepthMix *mix, const Tensor *dy, unsigned wanted);
 void SET(depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add);
 void SET(depth_beta)(const DepthMix *mix, double *beta);
+
+/* fast/engine/node.c */
+Node *SET(node_create)(const NodeSpec *spec, Slices slices, int batch);
+void SET(node_free)(Node *node);
+void SET(node_forward)(Node *node, Tensor *y, const Tensor *const x[], Pass pass);
+void SET(node_backward)(Node *node, Tensor *const dx[], Tensor *dy, unsigned wanted);
+bool SET(node_stage)(const Node *node, NodeStage stage, double *values);
 
 /* fast/engine/multires.c. With a coefficient per map and channel and a constant per channel,
  *     y[k] = constant[k] + sum over kept r of coefficient[r][k] z[r][k] at (h / step[r], w / step[r]).
