@@ -42,7 +42,7 @@ PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
 PKG_LIBS     = $$(pkg-config --libs $(PACKAGES))
 PACKAGES    := hdf5 gsl zlib libcrypto
 
-PROGRAMS    := train evaluate kernel table bench probe
+PROGRAMS    := train evaluate kernel table audit bench probe
 REF_SRC     := $(wildcard ref/*.c)
 FAST_SRC    := $(filter-out fast/engine/dispatch.c,$(wildcard fast/*.c fast/*/*.c))
 # A program is experiments/programs/NAME.c, or experiments/programs/NAME/NAME.c with its own parts beside it.
@@ -70,6 +70,7 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 SETUP := $(filter setup,$(MAKECMDGOALS))
 
 include experiments/tables/tables.mk
+include experiments/audit/audit.mk
 include plots/figures.mk
 # In `make tables figures` figures wait for the runs, with -j too.
 $(if $(WANTED),$(eval $(FIGURE_NAMES): | with-runs))

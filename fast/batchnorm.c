@@ -10,7 +10,9 @@
  * Normalisation with given statistics rounds x - mean, the scale, the product and the sum with beta:
  * |got - ref| <= 5 2^-24 (|gamma xhat| + |beta|). Backward, dx += a dy + b x + c with a, b, c from double,
  * each rounded once: |got - ref| <= 5 2^-24 (|dx| + |a dy| + |b x| + |c|). In bf16 each tensor written is one
- * rounding of 2^-8 more. */
+ * rounding of 2^-8 more.
+ *
+ * Claims: eq1. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <math.h>

@@ -18,7 +18,9 @@
  * Error: a sum of n = S S C products (S S K backward) and the start value, each added with one rounding of
  * the sum and one of the product where there is no fused multiply-add: |got - ref| <= (n + 2) 2^-24 gauge. In
  * bf16 that, and one rounding of 2^-8 when the result is stored, from filters that were rounded to
- * bfloat16. */
+ * bfloat16.
+ *
+ * Claims: eq1. */
 // book: end
 #include "conv2d/products.h"
 #include "operations.h"

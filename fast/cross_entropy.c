@@ -1,7 +1,9 @@
 /* Softmax cross-entropy on logits stored as [group][k][lane]. Twin of ref/cross_entropy.c. N K exponentials a
  * step, taken in double: the loss is exact for the given logits but for double rounding,
  * |got - ref| <= (N + K + 4) 2^-53 (1 + |logits|); dlogits is rounded to float once and added once:
- * 2 2^-24 gauge. */
+ * 2 2^-24 gauge.
+ *
+ * Claims: s3.4.loss. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <assert.h>

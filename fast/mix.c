@@ -3,7 +3,9 @@
  *
  * Error: forward |got - ref| <= (R + 1) 2^-24 gauge; dx one product and one sum: 2 2^-24 gauge; dalpha, in
  * double like the sums of fast/engine/channel_sums.c, 2 2^-24 |dalpha| + N C H W 2^-52 gauge. In bf16
- * each tensor written is one rounding of 2^-8 more. */
+ * each tensor written is one rounding of 2^-8 more.
+ *
+ * Claims: eq5. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <assert.h>

@@ -3,7 +3,9 @@
  *
  * Error, from equal state, each against the sum of the absolute terms: sgd's v 5 2^-24 gauge, w 7 2^-24
  * gauge; adam's m 6 2^-24 gauge and v 10 2^-24 gauge (the square doubles the error of the gradient); w, given
- * m and v, 2^-24 |w| + 10 2^-24 |step|. */
+ * m and v, 2^-24 |w| + 10 2^-24 |step|.
+ *
+ * Claims: s4.1.cosine. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <math.h>

@@ -6,7 +6,9 @@
  *
  * Error: max and subsample are exact; the average of factor^2 numbers has |got - ref| <= factor^2 2^-24
  * gauge. Backward adds once to each pixel: one rounding more. In bf16 each tensor written is one more
- * rounding of 2^-8. */
+ * rounding of 2^-8.
+ *
+ * Claims: eq2. */
 #include "pool.h"
 #include <assert.h>
 

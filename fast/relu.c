@@ -1,5 +1,7 @@
 /* Rectified linear unit. Twin of ref/relu.c. Bound by bytes (the engine fuses it into the convolution).
- * Exact. */
+ * Exact.
+ *
+ * Claims: eq1. */
 #include "operations.h"
 #include "simd/isa.h"
 

@@ -4,7 +4,9 @@
  * Error: nearest and zeros are exact forward; bilinear forward rounds three interpolations, |got - ref| <= 8
  * 2^-24 gauge (its weights are exact for powers of two). Backward sums n = factor^2 (nearest), 4 factor^2
  * (bilinear) or 1 (zeros) terms in float and stores the sum once: |got - ref| <= (n + 4) 2^-24 gauge. In bf16
- * either pass is one rounding of 2^-8 more. */
+ * either pass is one rounding of 2^-8 more.
+ *
+ * Claims: eq4. */
 #include "operations.h"
 #include "simd/isa.h"
 #include <assert.h>

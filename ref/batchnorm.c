@@ -5,7 +5,9 @@
  *     xhat     = (x - mean) / sqrt(variance + eps)
  *     y        = gamma xhat + beta                     (paper: gamma = 1, beta = 0)
  *
- * Reference; its fast twin is fast/batchnorm.c. */
+ * Reference; its fast twin is fast/batchnorm.c.
+ *
+ * Claims: eq1. */
 #include "batchnorm.h"
 #include <assert.h>
 #include <math.h>

@@ -4,7 +4,9 @@
  * P]
  *
  * with P = (S-1)/2; pixels outside the map are 0. Reference: the loops are the equation, nothing more.
- * Its fast twin is fast/conv2d.c. */
+ * Its fast twin is fast/conv2d.c.
+ *
+ * Claims: eq1. */
 #include "conv2d.h"
 #include <assert.h>
 

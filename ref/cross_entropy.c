@@ -2,7 +2,9 @@
  *
  *     loss = log( sum over k of exp(logits[k]) ) - logits[label].
  *
- * Reference; its fast twin is fast/cross_entropy.c. */
+ * Reference; its fast twin is fast/cross_entropy.c.
+ *
+ * Claims: s3.4.loss. */
 #include "cross_entropy.h"
 #include <assert.h>
 #include <math.h>

@@ -2,7 +2,9 @@
  *
  *     y[n][c][yo][xo] = b[c] + sum over i, j of  w[c][i][j]  x[n][c][yo + i - 1][xo + j - 1]
  *
- * It is ref/conv2d.c without the sum over channels. Reference; its fast twin is fast/depthwise.c. */
+ * It is ref/conv2d.c without the sum over channels. Reference; its fast twin is fast/depthwise.c.
+ *
+ * Claims: s4.1.mbconv. */
 #include "depthwise.h"
 
 /* The flat index of [n][c][y][x]. */

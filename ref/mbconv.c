@@ -9,7 +9,9 @@
  *     7. y         = N(projected) + x                the skip only where K = C
  *
  * Reference: plain operations, composed. The backward pass walks the same numbers from 7 to 1. Its fast twin
- * is fast/engine/mbconv.c. */
+ * is fast/engine/mbconv.c.
+ *
+ * Claims: eq1.any-block s4.1.mbconv. */
 #include "mbconv.h"
 #include "batchnorm.h"
 #include "conv2d.h"

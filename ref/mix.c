@@ -2,7 +2,9 @@
  *
  *     alpha[r] = exp(a[r]) / sum over kept s of exp(a[s]),       y = sum over kept r of alpha[r] x[r].
  *
- * Pruning removes entries from the sums: never a huge logit. Reference; its fast twin is fast/mix.c. */
+ * Pruning removes entries from the sums: never a huge logit. Reference; its fast twin is fast/mix.c.
+ *
+ * Claims: eq5. */
 #include "mix.h"
 #include <assert.h>
 #include <math.h>

@@ -7,7 +7,9 @@
  *     5. y          = sum of alpha[r] upsampled       mixed, alpha = softmax(a)
  *
  * Where B is MBConv, 2 and 3 are ref/mbconv.c. Reference: the plain operations, composed. The backward pass
- * walks the same numbers from 5 to 1. */
+ * walks the same numbers from 5 to 1.
+ *
+ * Claims: fig2.layer eq4. */
 #include "multires.h"
 #include "batchnorm.h"
 #include "conv2d.h"

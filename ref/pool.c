@@ -2,7 +2,9 @@
  *
  *     max:        its maximum          average:  its mean          subsample:  its upper left pixel
  *
- * and factor 2^r is r steps. A NaN is larger than every number. Reference; its fast twin is fast/pool.c. */
+ * and factor 2^r is r steps. A NaN is larger than every number. Reference; its fast twin is fast/pool.c.
+ *
+ * Claims: eq2. */
 #include "pool.h"
 #include <assert.h>
 #include <math.h>

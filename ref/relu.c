@@ -1,4 +1,6 @@
-/* Rectified linear unit, y = max(x, 0); NaN stays NaN. Reference; its fast twin is fast/relu.c. */
+/* Rectified linear unit, y = max(x, 0); NaN stays NaN. Reference; its fast twin is fast/relu.c.
+ *
+ * Claims: eq1. */
 #include "relu.h"
 
 // book: relu

@@ -6,7 +6,9 @@
  *     4. gate        = sigmoid(w2 hidden + b2)             and back to C
  *     5. y[c]        = gate[c] x[c]
  *
- * Reference: plain operations, composed. Its fast twin is fast/squeeze_excite.c. */
+ * Reference: plain operations, composed. Its fast twin is fast/squeeze_excite.c.
+ *
+ * Claims: s4.1.mbconv. */
 #include "squeeze_excite.h"
 #include "global_average.h"
 #include "linear.h"

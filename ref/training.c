@@ -1,6 +1,8 @@
 /* Section 3.4, read from top to bottom: settings, network, split, batch, schedule, the two steps, an epoch,
  * the test, pruning and fine-tuning. Words in quotes are the paper's; "choice x" is row x of
- * paper/choices.tsv. */
+ * paper/choices.tsv.
+ *
+ * Claims: s3.4.two-steps s3.4.interleaved. */
 #include "training.h"
 #include "mix.h"
 #include "random.h"

@@ -6,7 +6,9 @@
  *     bilinear:   position = (o + 1/2) / factor - 1/2, held inside the map;  i = floor(position),  t =
  * position - i
  *
- * Reference; its fast twin is fast/upsample.c. */
+ * Reference; its fast twin is fast/upsample.c.
+ *
+ * Claims: eq4. */
 #include "upsample.h"
 #include <assert.h>
 #include <math.h>

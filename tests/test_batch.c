@@ -1,5 +1,7 @@
 /* Batches: augmentation and normalisation against a slow version, which pads, crops, flips and normalises one
- * step after the other, and searches the crop instead of knowing how it is drawn. */
+ * step after the other, and searches the crop instead of knowing how it is drawn.
+ *
+ * Claims: s3.4.split. */
 #include "../experiments/data/batch.h"
 #include "suites.h"
 #include <gsl/gsl_cdf.h>

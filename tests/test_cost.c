@@ -1,4 +1,7 @@
-/* The cost model against numbers worked out by hand, and the paper's claims about cost. */
+/* The cost model against numbers worked out by hand, and the paper's claims about cost.
+ *
+ * Claims: s3.2.quarter s3.2.cost-under-two s3.2.cost-under-four-thirds t1.no-pooling.cost
+ * t1.predefined.cost t1.scale-invariant.cost t1.ours.cost t1.parameters. */
 #include "../experiments/network/cost.h"
 #include "../experiments/protocol/plan.h"
 #include "suites.h"

@@ -1,4 +1,6 @@
-/* Data sets: what dataset_load makes of a name or a folder. Part of the suite "data". */
+/* Data sets: what dataset_load makes of a name or a folder. Part of the suite "data".
+ *
+ * Claims: s4.1.data. */
 #include "../experiments/base/files.h"
 #include "data_fixture.h"
 #include <fcntl.h>

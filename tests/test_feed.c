@@ -1,4 +1,6 @@
-/* Which images come when: the split, the passes, the orders. */
+/* Which images come when: the split, the passes, the orders.
+ *
+ * Claims: s3.4.split. */
 #include "../experiments/data/batch.h"
 #include "../experiments/training/feed.h"
 #include "suites.h"

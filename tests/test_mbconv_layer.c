@@ -1,5 +1,7 @@
 /* MBConv as the block of a multi-resolution layer, in ref: the block against a plain second one, the layer
- * against its equation and central differences, the engine's layer against the operations. */
+ * against its equation and central differences, the engine's layer against the operations.
+ *
+ * Claims: eq1.any-block s4.1.mbconv. */
 #include "../ref/batchnorm.h"
 #include "../ref/engine_mbconv.h"
 #include "../ref/mix.h"

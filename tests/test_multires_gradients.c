@@ -1,4 +1,6 @@
-/* The backward pass of the whole multi-resolution layer against central differences. */
+/* The backward pass of the whole multi-resolution layer against central differences.
+ *
+ * Claims: abs.differentiable eq4. */
 #include "inputs.h"
 #include "multires_case.h"
 #include "suites.h"

@@ -1,5 +1,7 @@
 /* The whole network: its gradients in double end to end, one bilevel step of the fast set against ref, and
- * what a step may touch. */
+ * what a step may touch.
+ *
+ * Claims: abs.differentiable s3.4.two-steps. */
 #include "../experiments/network/bilevel.h"
 #include "depth_check.h"
 #include "gradient.h"

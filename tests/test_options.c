@@ -1,4 +1,7 @@
-/* Options, the plan they resolve to, and pruning masks. */
+/* Options, the plan they resolve to, and pruning masks.
+ *
+ * Claims: abs.one-or-multiple s4.1.split-sizes s4.1.cosine s4.1.adam s4.2.rule-of-thumb s4.2.threshold
+ * s4.2.best-resolution fig3.panels. */
 #include "../experiments/protocol/effect.h"
 #include "../experiments/protocol/plan.h"
 #include "../experiments/training/prune.h"

@@ -1,4 +1,8 @@
-/* The paper's identities: what a multi-resolution layer is in its special cases, from plain operations. */
+/* The paper's identities: what a multi-resolution layer is in its special cases, from plain operations.
+ *
+ * Claims: abs.one-or-multiple s1.equivalent s1.resolution-kept fig1.effective-size fig2.layer s2.static eq2
+ * eq3 eq4 s3.2.continuous-size s3.4.start s3.5.starts-scale-invariant s4.1.block s4.2.field-same
+ * s4.2.uniform s4.2.typical-net. */
 #include "../ref/batchnorm.h"
 #include "../ref/conv2d.h"
 #include "../ref/mix.h"

@@ -1,6 +1,8 @@
 /* What the linear operations of ref/ must be whatever the numbers: adjoint passes, linearity, the impulse,
  * shifts, and a convolution written another way. Two orders of one sum of n terms differ by at most
- * 2 n 2^-53 of its gauge, the same sum over absolute values. */
+ * 2 n 2^-53 of its gauge, the same sum over absolute values.
+ *
+ * Claims: eq1 eq1.any-channels eq2. */
 #include "../ref/conv2d.h"
 #include "../ref/global_average.h"
 #include "../ref/linear.h"

@@ -1,5 +1,7 @@
 /* The operations of ref/ against values worked out by hand. Numbers are small binary fractions where they
- * can be, and the comparison is then exact; a limit counts the roundings of 2^-53 on the longest path. */
+ * can be, and the comparison is then exact; a limit counts the roundings of 2^-53 on the longest path.
+ *
+ * Claims: fig2.normalised eq1 eq2 eq5 eq6 s3.3.same-channels. */
 #include "../ref/batchnorm.h"
 #include "../ref/conv2d.h"
 #include "../ref/global_average.h"

@@ -1,7 +1,9 @@
 /* The protocol: build/train --kernels=ref against ref/training.c, a second telling of section 3.4 that shares
  * the operations of ref/ and the table of draws with it and nothing else. They agree to the last printed
  * digit over a matrix that moves every option that decides bits, and every move is seen in what a run
- * records. */
+ * records.
+ *
+ * Claims: s3.4.interleaved s3.4.start. */
 #include "program.h"
 #include "replay.h"
 #include "suites.h"

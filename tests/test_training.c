@@ -1,5 +1,7 @@
 /* A run from start to end, by build/train: learning, determinism, continuing after a kill, pruning,
- * evaluation. */
+ * evaluation.
+ *
+ * Claims: s2.static s3.2.used-directly s3.4.interleaved s4.2.best-resolution. */
 #include "../experiments/base/files.h"
 #include "../experiments/runs/result.h"
 #include "program.h"

@@ -1,5 +1,7 @@
 /* The worked example of the book: one map of 4 x 4 through two levels, every number followed by hand. Part of
- * the suite "paper_identities". */
+ * the suite "paper_identities".
+ *
+ * Claims: eq4.worked. */
 #include "../ref/conv2d.h"
 #include "../ref/mix.h"
 #include "../ref/pool.h"

@@ -8,7 +8,9 @@
  * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the statistics read z, the mix reads z and writes y: 5
  * and a third; pooling in a pass of its own reads x once more. Fused as far as the sums over the batch allow,
  * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
- * (fast/engine/layer_backward.c) it is 10 and a half and would be 5. */
+ * (fast/engine/layer_backward.c) it is 10 and a half and would be 5.
+ *
+ * Claims: eq1.fast. */
 #include "layer.h"
 #include "mbconv.h"
 #include <assert.h>

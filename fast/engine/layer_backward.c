@@ -10,7 +10,9 @@
  * writes dconv, the gradients of filters and bias read dconv twice and x, that of the input reads dconv and
  * writes dx, 10 in all, and a quarter each for the next level's dsum and for its dx. (A direct convolution
  * adds to what pooling has written: 2 more.) The sums must be known before the second pass; with them in the
- * pass that writes dsum, and all else in one, it would be 5. */
+ * pass that writes dsum, and all else in one, it would be 5.
+ *
+ * Claims: eq1.fast. */
 #include "layer.h"
 #include "mbconv.h"
 #include <assert.h>

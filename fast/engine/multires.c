@@ -9,7 +9,9 @@
  *
  * Error: a sum of n = R + 1 terms, with MBConv's skips 2 R + 1 (3 backward) whose coefficients were rounded
  * once from double: |got - ref| <= (n + 2) 2^-24 gauge, the gauge being the same sum over absolute values; in
- * bf16 one rounding of 2^-8 more. */
+ * bf16 one rounding of 2^-8 more.
+ *
+ * Claims: eq4. */
 #include "layer.h"
 
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)

@@ -1,0 +1,75 @@
+/* The claims of paper/claims.tsv: what the paper states, in our words, and the rule that decides it. No
+ * column holds a verdict: verdicts are computed.
+ *
+ * A decider is a list of words:
+ *   test:NAME           a test function of tests/; the claim is broken while one of them fails
+ *   code:PATH           a file that implements it, and says so in a comment `Claims: ID`
+ *   run:ROW             accuracy of a row (paper/rows.tsv), with the rule `value`
+ *   diff:A,B            accuracy of row A minus that of row B, per cent
+ *   early:A,B           the same of the accuracy on D_a after a tenth of the epochs
+ *   seconds:A,B         how many per cent of B's seconds an epoch A's takes less
+ *   slope:ROW           Spearman's correlation of the expected level of a layer with its number
+ *   depth:ROW, deeper:A,B   the learned depth of a row; of row A minus row B
+ *   order:A,B,C         the rows' accuracies, ascending
+ *   readings:NAME       how many readings of the text give the paper's value (readings.h)
+ *   printed:OP,A,..     arithmetic on the paper's own values of other claims: minus, ratio, less, order,
+ * noise share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
+ *   choice:ID           the paper leaves it open: a row of paper/choices.tsv
+ *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
+ *   premises            nothing of its own: the claims that it requires */
+#ifndef NOPOOL_CLAIMS_H
+#define NOPOOL_CLAIMS_H
+
+#include "tsv.h"
+
+typedef enum {
+    RULE_VALUE,       /* a printed cell is one run */
+    RULE_DIFFERENCE,  /* A beats B by x */
+    RULE_DIRECTION,   /* A beats B */
+    RULE_EQUIVALENCE, /* A equals B */
+    RULE_ISOLATION,   /* removing it costs more than the margin */
+    RULE_ORDER,       /* rows in this order: every neighbour beats the one before */
+    RULE_READINGS,    /* k of n readings give it */
+    RULE_PRINTED,     /* arithmetic on printed values */
+    RULE_TESTS,       /* every test is green */
+    RULE_BOUND,       /* a measured share is at most the margin */
+    RULE_OPEN,        /* the paper does not say */
+    RULE_QUOTE,       /* the words stand there */
+    RULE_PREMISES,    /* every claim that it requires is upheld */
+    RULES
+} Rule;
+
+extern const char *const rule_words[RULES];
+
+typedef struct {
+    const char *id, *place, *role, *statement, *kind, *family, *paper, *requires, *rival, *readings,
+        *margin_reason, *decider, *min_grade;
+    Rule rule;
+    int weight, digits, line;
+    double value, margin; /* the paper's value, NaN if it has none; the margin, NaN likewise */
+} Claim;
+
+typedef struct {
+    Tsv table;
+    Claim *claims;
+    int count;
+} Claims;
+
+/* Refuses, by id: a claim twice, without a decider, with words that are none of the vocabulary's, with a rule
+ * that its decider cannot feed; a `requires` or `rival` that no claim has, or that comes back to the claim.
+ */
+bool claims_read(Claims *claims, const char *path, Error *error);
+const Claim *claim_of(const Claims *claims, const char *id);
+void claims_free(Claims *claims);
+
+/* The first word of the decider with this prefix, without it; false if there is none. */
+bool decider_argument(char *argument, int size, const Claim *claim, const char *prefix);
+
+/* The next name of a list between commas, copied; false at the end. */
+bool next_name(char *name, int size, const char **list);
+
+/* The columns of claims.tsv, and how many there are. */
+enum { CLAIM_COLUMNS = 17 };
+extern const char claims_header[];
+
+#endif

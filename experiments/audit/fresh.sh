@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# fresh.sh BUILD RECORDS PAPER [write]: makes anew what is generated and committed, and says what differs; with `write` the
+# new takes the old's place. These are the tables of recorded runs (RECORDS/*/table1.tsv), the list of the runs
+# (RECORDS/manifest.tsv), the power curve (paper/power.tsv) and, with a copy of the paper, paper/coverage.tsv.
+set -u
+build=$1 records=$2 paper=$3 write=${4:-}
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+wrong=0
+
+# compare NEW COMMITTED
+compare() {
+    if [ -n "$write" ]; then
+        cmp -s "$1" "$2" || { cp "$1" "$2"; echo "fresh: wrote $2"; }
+    elif ! cmp -s "$1" "$2"; then
+        echo "fresh: $2 is not what is made now (make records writes it):"
+        diff "$2" "$1" | head -5
+        wrong=$((wrong + 1))
+    fi
+}
+
+for folder in "$records"/table1-*/; do
+    runs=()
+    for row in no-pooling predefined scale-invariant ours ours-thr-0.1 ours-thr-0.2 ours-one-res; do
+        for run in "$folder"*-"$row"-seed*/; do
+            name=${run##*x[0-9][0-9]-}
+            [ "${name%-seed*}" = "$row" ] && runs+=("$row=${run%/}")
+        done
+    done
+    budget=${folder#"$records"/table1-}
+    "$build/table" --title="Table 1. Comparison with baselines" --budget="${budget%%-*}" --expected=paper/expected/table1.tsv \
+        --out="$new/table1.tsv" "${runs[@]}" >"$new/table1.txt" || { wrong=$((wrong + 1)); continue; }
+    compare "$new/table1.tsv" "${folder}table1.tsv"
+    # The text marks runs by the program's own commit: without that it is written, and never compared.
+    [ -n "$write" ] && sed "s|$new/||; s| \*\$||; /^\* trained by another/d" "$new/table1.txt" >"${folder}table1.txt"
+done
+
+# The list is made in a copy, so that nothing that is committed is touched.
+cp -r "$records" "$new/records"
+if "$build/audit" --manifest "$new/records"; then
+    compare "$new/records/manifest.tsv" "$records/manifest.tsv"
+else
+    wrong=$((wrong + 1))
+fi
+
+"$build/audit" --calibrate=1000 --power="$new/power.tsv" >/dev/null || wrong=$((wrong + 1))
+compare "$new/power.tsv" paper/power.tsv
+
+if [ -n "$paper" ]; then
+    "$build/audit" --cut --paper="$paper" "$records" >"$new/coverage.tsv" || wrong=$((wrong + 1))
+    compare "$new/coverage.tsv" paper/coverage.tsv
+fi
+[ $wrong = 0 ] || { echo "fresh: $wrong of what is committed differ"; exit 1; }
+echo "fresh: what is committed is what is made now"

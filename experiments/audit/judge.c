@@ -1,0 +1,366 @@
+/* The court. See judge.h. */
+#include "judge.h"
+#include "readings.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const state_words[] = {"decided", "blocked", "stale", "exploratory", "not run"};
+
+static const struct {
+    const char *word;
+    Support support;
+} supports[] = {
+    {"confirmed", UPHELD},
+    {"confirmed, other size", UPHELD},
+    {"in direction", UPHELD},
+    {"reproduced", UPHELD},
+    {"holds", UPHELD},
+    {"isolated", UPHELD},
+    {"compatible", WEAKENED},
+    {"negligible", WEAKENED},
+    {"only with test-set selection", WEAKENED},
+    {"absent", AGAINST},
+    {"contradicted", AGAINST},
+    {"lower", AGAINST},
+    {"higher", AGAINST},
+    {"impossible", AGAINST},
+    {"broken", AGAINST},
+    {"not isolated", AGAINST},
+    {"rival stands", AGAINST},
+};
+
+Support support_of(const char *verdict)
+{
+    for (size_t i = 0; i < sizeof supports / sizeof *supports; i++)
+        if (strcmp(supports[i].word, verdict) == 0)
+            return supports[i].support;
+    return strncmp(verdict, "underdetermined", 15) == 0 ? WEAKENED : OPEN;
+}
+
+static void say(Judgement *j, const char *verdict)
+{
+    snprintf(j->verdict, sizeof j->verdict, "%s", verdict);
+}
+
+static void set_state(Judgement *j, State state, const char *why)
+{
+    j->state = state;
+    snprintf(j->why, sizeof j->why, "%s", why);
+}
+
+static void add_evidence(Judgement *j, const char *word)
+{
+    const size_t used = strlen(j->evidence);
+    snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s", used ? " " : "", word);
+}
+
+/* A broken test breaks the claim, whatever else decides it; tests that did not run leave it open only where
+ * nothing but tests decides it. */
+static void judge_tests(Judgement *j, const Court *court)
+{
+    char word[512];
+    int failed = 0, waiting = 0, stale = 0, count = 0;
+    for (const char *at = j->claim->decider; next_word(word, sizeof word, &at);) {
+        const TestFunction *test =
+            strncmp(word, "test:", 5) == 0 ? sources_test(court->sources, word + 5) : NULL;
+        if (strncmp(word, "test:", 5) != 0)
+            continue;
+        count++;
+        failed += test && test->outcome == FAILED;
+        waiting += !test || test->outcome == NOT_RUN;
+        stale += test && test->outcome != NOT_RUN && test->stale;
+        if (test) {
+            add_evidence(j, test->file);
+            add_evidence(j, test->name);
+        }
+    }
+    if (failed > 0) {
+        say(j, "broken");
+        set_state(j, DECIDED, "");
+    } else if (j->claim->rule == RULE_TESTS) {
+        say(j, waiting ? "undecided" : "holds");
+        set_state(j,
+                  waiting ? STATE_NOT_RUN
+                  : stale ? STALE
+                          : DECIDED,
+                  waiting ? "its tests have not run: make check"
+                  : stale ? "its tests ran in another commit: make check"
+                          : "");
+        snprintf(j->command, sizeof j->command, "make check");
+        j->n = count;
+    }
+}
+
+static void judge_readings(Judgement *j)
+{
+    char name[64];
+    Readings r;
+    decider_argument(name, sizeof name, j->claim, "readings:");
+    if (!readings_count(&r, name, j->claim->value, j->claim->digits, NULL))
+        return;
+    if (r.given == 0)
+        say(j, "impossible");
+    else if (r.given == r.all)
+        say(j, "holds");
+    else
+        snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d readings)", r.given, r.all);
+    set_state(j, DECIDED, "");
+    j->estimate = r.nearest;
+    j->n = r.all;
+    char words[256];
+    snprintf(words, sizeof words, "%d of %d readings: %s; nearest %.4f", r.given, r.all, r.space, r.nearest);
+    add_evidence(j, words);
+    snprintf(j->command, sizeof j->command, "make audit");
+}
+
+/* z of the difference of two accuracies of one test set each, of 10,000 images. */
+static double noise(double a, double b)
+{
+    const double images = 10000, p = a / 100, q = b / 100;
+    return fabs(p - q) / sqrt((p * (1 - p) + q * (1 - q)) / images);
+}
+
+static void judge_printed(Judgement *j, const Court *court)
+{
+    char list[512], operation[32], id[64];
+    double x[8];
+    int n = 0;
+    decider_argument(list, sizeof list, j->claim, "printed:");
+    const char *at = list;
+    next_name(operation, sizeof operation, &at);
+    while (n < 8 && next_name(id, sizeof id, &at)) {
+        const Claim *other = claim_of(court->claims, id);
+        x[n++] = other ? other->value : NAN;
+    }
+    bool holds = n >= 2;
+    const double half = 0.5 * pow(10, -j->claim->digits) + 1e-9;
+    if (strcmp(operation, "minus") == 0 || strcmp(operation, "ratio") == 0) {
+        j->estimate = operation[0] == 'm' ? x[0] - x[1] : x[0] / x[1];
+        holds = holds && fabs(j->estimate - j->claim->value) <= half;
+    } else if (strcmp(operation, "noise") == 0) {
+        j->estimate = noise(x[0], x[1]);
+        holds = holds && j->estimate < 1.959964;
+    } else
+        for (int i = 1; i < n; i++)
+            holds = holds && x[i - 1] < x[i];
+    say(j, holds ? "holds" : "impossible");
+    set_state(j, DECIDED, "");
+    j->n = 1;
+    add_evidence(j, "the paper's own cells");
+    snprintf(j->command, sizeof j->command, "make audit");
+}
+
+static void judge_choice(Judgement *j, const Court *court)
+{
+    char id[64];
+    decider_argument(id, sizeof id, j->claim, "choice:");
+    const int values = sources_choice(court->sources, id);
+    if (values == 0)
+        return;
+    snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d readings)", values, values);
+    set_state(j, DECIDED, "");
+    j->n = values;
+    add_evidence(j, "paper/choices.tsv");
+    add_evidence(j, id);
+    snprintf(j->command, sizeof j->command, "build/train --help");
+}
+
+static void judge_quote(Judgement *j, const Court *court)
+{
+    char argument[512], words[512];
+    decider_argument(argument, sizeof argument, j->claim, "quote:");
+    const int split = (int)strcspn(argument, ",");
+    snprintf(words, sizeof words, "%s", argument[split] ? argument + split + 1 : "");
+    for (char *c = words; *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    argument[split] = '\0';
+    snprintf(j->command, sizeof j->command, "make audit PAPER=file");
+    add_evidence(j, argument);
+    if (!court->paper) {
+        set_state(j, STATE_NOT_RUN, "needs the reader's copy of the paper: make audit PAPER=file");
+        return;
+    }
+    say(j, paper_has(court->paper, argument, words) ? "holds" : "impossible");
+    set_state(j, DECIDED, "");
+    j->n = 1;
+}
+
+static void judge_share(Judgement *j, const Court *court)
+{
+    char what[64];
+    int lines = 0;
+    decider_argument(what, sizeof what, j->claim, "share:");
+    j->estimate = evidence_share(court->evidence, what, &lines);
+    snprintf(j->command, sizeof j->command, "make bench");
+    if (lines == 0) {
+        set_state(j, STATE_NOT_RUN, "no bench record has it: make bench");
+        return;
+    }
+    j->n = lines;
+    say(j, j->estimate <= j->claim->margin ? "holds" : "contradicted");
+    snprintf(j->half, sizeof j->half, "%s", j->estimate <= j->claim->margin / 2 ? "holds" : "contradicted");
+    snprintf(j->twice, sizeof j->twice, "%s", j->estimate <= j->claim->margin * 2 ? "holds" : "contradicted");
+    set_state(j, DECIDED, "");
+    add_evidence(j, court->evidence->bench);
+}
+
+static void judge_one(Judgement *j, const Court *court)
+{
+    switch (j->claim->rule) {
+    case RULE_READINGS:
+        judge_readings(j);
+        break;
+    case RULE_PRINTED:
+        judge_printed(j, court);
+        break;
+    case RULE_OPEN:
+        judge_choice(j, court);
+        break;
+    case RULE_QUOTE:
+        judge_quote(j, court);
+        break;
+    case RULE_BOUND:
+        judge_share(j, court);
+        break;
+    case RULE_TESTS:
+    case RULE_PREMISES:
+        break;
+    default:
+        judge_runs(j, court);
+    }
+    judge_tests(j, court);
+}
+
+static Judgement *judgement_of(Judgement *all, const Court *court, const char *id)
+{
+    for (int c = 0; c < court->claims->count; c++)
+        if (strcmp(all[c].claim->id, id) == 0)
+            return &all[c];
+    return NULL;
+}
+
+/* Its own verdict, from its premises alone. */
+static void judge_premises(Judgement *j, Judgement *all, const Court *court)
+{
+    char id[64];
+    int upheld = 0, count = 0;
+    Support worst = UPHELD;
+    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at); count++) {
+        const Judgement *premise = judgement_of(all, court, id);
+        worst = premise->support > worst ? premise->support : worst;
+        upheld += premise->support == UPHELD;
+        add_evidence(j, id);
+    }
+    /* One premise that fails decides, whatever is still open. */
+    if (worst == WEAKENED)
+        snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d premises)", upheld, count);
+    else
+        say(j, worst == UPHELD ? "confirmed" : worst == AGAINST ? "contradicted" : "undecided");
+    set_state(j, worst == OPEN ? BLOCKED : DECIDED, worst == OPEN ? "a premise is undecided" : "");
+    j->n = count;
+}
+
+/* A verdict holds as far as its premises do: the worst of them, theirs included, bounds it. */
+static void bound(Judgement *j, Judgement *all, const Court *court, int depth)
+{
+    static const char *const words[] = {"upheld", "weakened by a premise", "undecided, by a premise",
+                                        "contradicted by a premise"};
+    char id[64];
+    if (j->bounded[0] || depth > 12)
+        return;
+    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at);)
+        bound(judgement_of(all, court, id), all, court, depth + 1);
+    if (j->claim->rule == RULE_PREMISES)
+        judge_premises(j, all, court);
+    Support own =
+        j->state == DECIDED || j->state == EXPLORATORY || j->state == STALE ? support_of(j->verdict) : OPEN;
+    snprintf(j->bounded, sizeof j->bounded, "%s", j->verdict);
+    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at);) {
+        const Judgement *premise = judgement_of(all, court, id);
+        if (premise->support > own) {
+            own = premise->support;
+            snprintf(j->bounded, sizeof j->bounded, "%s", words[own]);
+            snprintf(j->bounded_by, sizeof j->bounded_by, "%s", id);
+        }
+    }
+    j->support = own;
+}
+
+/* A mechanism that was not shown to be needed leaves the field to its rival, if that one is upheld. */
+static void weigh_rivals(Judgement *all, const Court *court)
+{
+    for (int c = 0; c < court->claims->count; c++) {
+        Judgement *j = &all[c];
+        const bool measured = j->n >= 2 && j->grade <= j->claim->min_grade[0];
+        if (j->claim->rule != RULE_ISOLATION || !*j->claim->rival || !measured ||
+            strcmp(j->verdict, "undecided") != 0)
+            continue;
+        const Judgement *rival = judgement_of(all, court, j->claim->rival);
+        if (rival->state == DECIDED && support_of(rival->verdict) == UPHELD) {
+            say(j, "rival stands");
+            set_state(j, DECIDED, "");
+        }
+    }
+}
+
+/* Holm over the claims of one family that have a p. */
+static bool adjust(Judgement *all, const Court *court, Error *error)
+{
+    const int count = court->claims->count;
+    double *p = calloc((size_t)count * 2 + 1, sizeof *p);
+    int *at = calloc((size_t)count + 1, sizeof *at);
+    if (!p || !at) {
+        free(p);
+        free(at);
+        return fail(error, "no memory to adjust the p values of %d claims", count);
+    }
+    for (int c = 0; c < count; c++) {
+        int members = 0;
+        if (isnan(all[c].p) || !isnan(all[c].holm))
+            continue;
+        for (int o = c; o < count; o++)
+            if (!isnan(all[o].p) && strcmp(all[o].claim->family, all[c].claim->family) == 0) {
+                at[members] = o;
+                p[members++] = all[o].p;
+            }
+        holm(p + count, p, members);
+        for (int m = 0; m < members; m++)
+            all[at[m]].holm = p[count + m];
+    }
+    free(p);
+    free(at);
+    return true;
+}
+
+/* A rule younger than its evidence was not fixed before the run. */
+static void date(Judgement *j, const char *rule_date)
+{
+    snprintf(j->rule_date, sizeof j->rule_date, "%s", rule_date);
+    if (j->state == DECIDED && *rule_date && *j->run_date && strcmp(rule_date, j->run_date) > 0)
+        set_state(j, EXPLORATORY, "the rule is newer than the run");
+}
+
+bool judge(Judgement *all, const Court *court, Error *error)
+{
+    for (int c = 0; c < court->claims->count; c++) {
+        Judgement *j = &all[c];
+        *j = (Judgement){.claim = &court->claims->claims[c],
+                         .grade = '-',
+                         .state = STATE_NOT_RUN,
+                         .estimate = NAN,
+                         .p = NAN,
+                         .holm = NAN,
+                         .ci95 = {NAN, NAN},
+                         .s = NAN,
+                         .mde80 = NAN};
+        say(j, "undecided");
+        judge_one(j, court);
+        date(j, court->rule_dates ? court->rule_dates[c] : "");
+    }
+    weigh_rivals(all, court);
+    for (int c = 0; c < court->claims->count; c++)
+        bound(&all[c], all, court, 0);
+    return adjust(all, court, error);
+}
