@@ -639,6 +639,25 @@ START_TEST(test_false_verdicts_are_rare)
 }
 END_TEST
 
+/* ---- liveness: what nothing can move is dead. */
+START_TEST(test_dead_claims_are_found)
+{
+    Claim claim = claim_about(RULE_EQUIVALENCE, 0, "diff:t.a,t.b");
+    claim.margin = 1e6; /* everything is equal */
+    const Claims claims = {.claims = &claim, .count = 1};
+    static const Sources sources;
+    static const Rows rows;
+    const Evidence none = {0};
+    const Court court = {.claims = &claims, .sources = &sources, .evidence = &none, .rows = &rows};
+    FILE *out = tmpfile();
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_eq(liveness_check(&court, out), 1);
+    claim.margin = 0.5;
+    ck_assert_int_eq(liveness_check(&court, out), 0);
+    fclose(out);
+}
+END_TEST
+
 /* ---- check.tsv */
 START_TEST(test_results_of_tests)
 {
@@ -693,6 +712,7 @@ Suite *audit_suite(void)
     tcase_add_test(court, test_families_are_adjusted);
     tcase_add_test(court, test_printed_arithmetic);
     tcase_add_test(court, test_shares_of_a_bench);
+    tcase_add_test(court, test_dead_claims_are_found);
     tcase_add_test(numbers, test_grades);
     tcase_add_test(numbers, test_spearman_by_hand);
     tcase_add_loop_test(numbers, test_readings, 0, sizeof readings / sizeof *readings);
