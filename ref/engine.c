@@ -143,7 +143,8 @@ static MultiresParameters parameters_of(const Layer *layer)
     const double *filters = layer->at.filters->data + layer->at.filters_at;
     MultiresParameters p = {.w = filters,
                             .b = spec->bias ? filters + layer_weights_count(spec) : NULL,
-                            .a = layer->at.logits->data + layer->at.logits_at};
+                            .a = layer->at.logits->data + layer->at.logits_at,
+                            .own = layer_set_at(spec, 1)};
     for (int r = 0; spec->block == BLOCK_MBCONV && r < spec->levels; r++)
         p.mbconv[r] = mbconv_parameters_at(filters, spec, r);
     for (int r = 0; spec->affine && r < spec->levels; r++) {

@@ -56,10 +56,12 @@ typedef struct {
     bool shared_norm;     /* one set of tracked statistics and one affine map for all levels, not one each */
     double eps, momentum; /* of batch norm and of its tracking */
     BlockKind block;      /* B */
+    bool unshared;        /* each level has filters and a bias of its own, F[l][r] of section 3.5 */
 } LayerSpec;
 
 /* A layer's slices of the network's vectors, in this order:
- *   filters     w (K,C,3,3), b (K) if bias, then gamma (K), beta (K) per level if affine (once if shared)
+ *   filters     w (K,C,3,3), b (K) if bias, once for all levels or, unshared, once each; then gamma (K),
+ *               beta (K) per level if affine (once if shared)
  *   logits      a (R)
  *   statistics  per level (once if shared): average of the mean (K), of the variance (K), their weight (1)
  *
@@ -156,10 +158,25 @@ static inline size_t layer_level_statistics(const LayerSpec *s)
     return layer_affine_count(s) + (size_t)layer_block_norms(s);
 }
 
+/* One set of filters with its bias; the sets that the layer has; where level r's starts in its slice. */
+static inline size_t layer_set_count(const LayerSpec *s)
+{
+    return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0);
+}
+
+static inline int layer_sets(const LayerSpec *s)
+{
+    return s->unshared ? s->levels : 1;
+}
+
+static inline size_t layer_set_at(const LayerSpec *s, int r)
+{
+    return s->unshared ? (size_t)r * layer_set_count(s) : 0;
+}
+
 static inline size_t layer_filters_count(const LayerSpec *s)
 {
-    return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
-           (s->affine ? layer_norms(s) * layer_affine_count(s) : 0);
+    return layer_sets(s) * layer_set_count(s) + (s->affine ? layer_norms(s) * layer_affine_count(s) : 0);
 }
 
 static inline size_t layer_statistics_count(const LayerSpec *s)
@@ -170,8 +187,7 @@ static inline size_t layer_statistics_count(const LayerSpec *s)
 /* Where gamma of level r's first norm starts in the layer's slice of filters; beta follows it. */
 static inline size_t layer_gamma_at(const LayerSpec *s, int r)
 {
-    return layer_weights_count(s) + (s->bias ? (size_t)s->channels_out : 0) +
-           (s->shared_norm ? 0 : (size_t)r * layer_affine_count(s));
+    return layer_sets(s) * layer_set_count(s) + (s->shared_norm ? 0 : (size_t)r * layer_affine_count(s));
 }
 
 /* Where level r's tracked statistics start in the layer's slice of statistics. */

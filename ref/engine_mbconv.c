@@ -60,10 +60,11 @@ double *mbconv_arrays_create(MbconvCache *cache, MbconvScratch *scratch, MbconvS
 MbconvGradients mbconv_gradients_at(double *dfilters, const LayerSpec *spec, int r)
 {
     const MbconvPlaces at = layer_mbconv(spec);
-    MbconvGradients d = {.dexpand = dfilters + at.expand,
-                         .ddepthwise = dfilters + at.depthwise,
-                         .dproject = dfilters + at.project,
-                         .excite = {dfilters + at.w1, dfilters + at.b1, dfilters + at.w2, dfilters + at.b2}};
+    double *set = dfilters + layer_set_at(spec, r);
+    MbconvGradients d = {.dexpand = set + at.expand,
+                         .ddepthwise = set + at.depthwise,
+                         .dproject = set + at.project,
+                         .excite = {set + at.w1, set + at.b1, set + at.w2, set + at.b2}};
     for (int i = 0; spec->affine && i < MBCONV_NORMS; i++) {
         d.dgamma[i] = dfilters + layer_gamma_at(spec, r) + layer_norm_gamma(spec, i);
         d.dbeta[i] = d.dgamma[i] + layer_norm_channels(spec, i);
@@ -74,10 +75,11 @@ MbconvGradients mbconv_gradients_at(double *dfilters, const LayerSpec *spec, int
 MbconvParameters mbconv_parameters_at(const double *filters, const LayerSpec *spec, int r)
 {
     const MbconvPlaces at = layer_mbconv(spec);
-    MbconvParameters p = {.expand = filters + at.expand,
-                          .depthwise = filters + at.depthwise,
-                          .project = filters + at.project,
-                          .excite = {filters + at.w1, filters + at.b1, filters + at.w2, filters + at.b2}};
+    const double *set = filters + layer_set_at(spec, r);
+    MbconvParameters p = {.expand = set + at.expand,
+                          .depthwise = set + at.depthwise,
+                          .project = set + at.project,
+                          .excite = {set + at.w1, set + at.b1, set + at.w2, set + at.b2}};
     for (int i = 0; spec->affine && i < MBCONV_NORMS; i++) {
         p.gamma[i] = filters + layer_gamma_at(spec, r) + layer_norm_gamma(spec, i);
         p.beta[i] = p.gamma[i] + layer_norm_channels(spec, i);

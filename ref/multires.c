@@ -1,7 +1,8 @@
 /* The multi-resolution layer (paper, equation 4 and figure 2). For every kept level r, with f = 2^r:
  *
  *     1. pooled     = S_f(x)                          the input at this resolution
- *     2. activation = ReLU(w * pooled + b)            the block B, with the same filters at every level:
+ *     2. activation = ReLU(w * pooled + b)            the block B, with the same filters at every level,
+ *                                                     or with w[r], b[r]:
  *     3. B          = (activation - mean) / sqrt(variance + eps)
  *     4. upsampled  = U_f(B)                          back at full resolution
  *     5. y          = sum of alpha[r] upsampled       mixed, alpha = softmax(a)
@@ -35,6 +36,12 @@ static MbconvShape mbconv_at(MultiresShape s, int r)
     return (MbconvShape){block.n, block.c, block.k, block.h, block.w, s.expanded, s.squeezed, s.eps};
 }
 
+/* The bias of level r. */
+static const double *bias_at(MultiresParameters p, int r)
+{
+    return p.b ? p.b + r * p.own : NULL;
+}
+
 static void clear(double *x, Shape s)
 {
     memset(x, 0, shape_count(s) * sizeof *x);
@@ -48,7 +55,7 @@ static void conv_block_forward(MultiresCache *cache, MultiresParameters p, bool 
     const Conv2dShape block = block_at(s, r);
     const Shape map = conv2d_output(block);
     double *activation = cache->activation[r], *upsampled = cache->upsampled[r];
-    ref_conv2d_forward(activation, cache->pooled[r], p.w, p.b, block); /* 2 */
+    ref_conv2d_forward(activation, cache->pooled[r], p.w + r * p.own, bias_at(p, r), block); /* 2 */
     ref_relu_forward(activation, activation, shape_count(map));
     if (training)
         ref_batchnorm_statistics(cache->mean[r], cache->variance[r], activation, map);
@@ -102,9 +109,10 @@ static void conv_block_backward(double *dpooled, MultiresGradients d, MultiresSc
     clear(scratch->dconv[r], map);
     ref_relu_backward(scratch->dconv[r], scratch->dactivation[r], cache->activation[r], shape_count(map));
     if (d.dw)
-        ref_conv2d_backward_weights(d.dw, d.db, scratch->dconv[r], cache->pooled[r], block);
+        ref_conv2d_backward_weights(d.dw + r * p.own, d.db ? d.db + r * p.own : NULL, scratch->dconv[r],
+                                    cache->pooled[r], block);
     if (dpooled)
-        ref_conv2d_backward_data(dpooled, scratch->dconv[r], p.w, block);
+        ref_conv2d_backward_data(dpooled, scratch->dconv[r], p.w + r * p.own, block);
 }
 
 static void mbconv_block_backward(double *dpooled, MultiresGradients d, MultiresScratch *scratch,

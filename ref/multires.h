@@ -2,7 +2,8 @@
  *
  *     M(h) = sum over kept r of alpha[r] U_{2^r}( B( S_{2^r}(h) ) ),    alpha = softmax(a),
  *
- * where B = batch norm of ReLU of convolution, or MBConv, with the same filters at every resolution. */
+ * where B = batch norm of ReLU of convolution, or MBConv, with the same filters at every resolution, or, to
+ * see what sharing does (section 3.5), with filters F[r] of its own at each. */
 #ifndef NOPOOL_REF_MULTIRES_H
 #define NOPOOL_REF_MULTIRES_H
 
@@ -43,17 +44,19 @@ typedef struct {
     double dalpha[MAX_LEVELS];
 } MultiresScratch;
 
-/* The parameters: filters w (K,C,S,S), bias b (K) or NULL, mixing logits a (R), and per level the affine map
+/* The parameters: filters w (K,C,S,S), bias b (K) or NULL, which stand for all levels, or, where own is not
+ * 0, for level 0, and level r's own numbers further on, mixing logits a (R), and per level the affine map
  * of batch norm, gamma[r] and beta[r] (K), or NULL. Levels may share an affine map: equal pointers. */
 typedef struct {
     const double *w, *b, *a;
+    size_t own; /* level r's w and b stand r times as much behind level 0's; 0: all levels share them */
     const double *gamma[MAX_LEVELS], *beta[MAX_LEVELS];
     MbconvParameters
         mbconv[MAX_LEVELS]; /* instead of w, b, gamma, beta: filters are the same at every level */
 } MultiresParameters;
 
 /* Their gradients. da may be NULL (no gradient of the logits wanted); dw too, and then db, dgamma and dbeta
- * are not touched either; MBConv's are by their own rule. */
+ * are not touched either; MBConv's are by their own rule. dw and db stand as w and b do. */
 typedef struct {
     double *dw, *db, *da;
     double *dgamma[MAX_LEVELS], *dbeta[MAX_LEVELS];

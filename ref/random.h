@@ -17,6 +17,8 @@
  *                   0..8 of the crop, the high half of word * 9; flipped if the highest bit of word 2 is set
  *   STREAM_LOGITS   a = place of the logit a (L,R), b = 0: a normal; only where alpha starts at random
  *
+ * STREAM_SCALES is of no run: experiments/data/scales.c draws its images from it, with a seed of their own.
+ *
  * In a permutation b is the position that is drawn.
  *
  * Fine-tuning counts its epochs on from those of the run that it prunes; retraining from scratch from 0.
@@ -28,7 +30,15 @@
 #include <stdint.h>
 
 /* What is drawn; each has a stream of its own, so that one can be changed without the others. */
-typedef enum { STREAM_FILTERS = 1, STREAM_SPLIT, STREAM_ORDER_A, STREAM_ORDER_B, STREAM_AUGMENT, STREAM_LOGITS } Stream;
+typedef enum {
+    STREAM_FILTERS = 1,
+    STREAM_SPLIT,
+    STREAM_ORDER_A,
+    STREAM_ORDER_B,
+    STREAM_AUGMENT,
+    STREAM_LOGITS,
+    STREAM_SCALES
+} Stream;
 
 /* Four 32-bit words: Philox with key (seed low, seed high) and counter (stream, a, b, 0). */
 void random_words(uint32_t words[4], uint64_t seed, Stream stream, uint32_t a, uint32_t b);

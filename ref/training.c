@@ -30,6 +30,8 @@ TrainingSettings training_settings(void)
         .norm_momentum = 0.1,          /* choice "batch-norm" */
         .linear_head = false,          /* choice "head" */
         .bias = true,                  /* choice "conv-bias" */
+        .unshared_filters = false,     /* section 3.2: "the same filters" */
+        .learned_depth = false,        /* Tables 1, 2 and 4 have a fixed one */
         .images_a = 40000,             /* section 4.1: "40,000 images for training the network parameters */
         .images_b = 10000,             /* and 10,000 for estimating the values of alphas" */
         .images_test = 10000,          /* "testing sets of sizes .. 10,000 images"; choice "test-images" */
@@ -88,6 +90,8 @@ static PlainNetworkShape network_shape(const TrainingSettings *s)
                                .bias = s->bias,
                                .affine = s->affine,
                                .shared_norm = s->shared_norm,
+                               .unshared = s->unshared_filters,
+                               .depth_mix = s->learned_depth,
                                .linear_head = s->linear_head,
                                .eps = s->norm_eps,
                                .momentum = s->norm_momentum};
@@ -120,9 +124,11 @@ static void initialise(PlainNetwork *net, uint64_t seed)
         const Conv2dShape block = layer->shape.block;
         const size_t e = (size_t)layer->shape.expanded, q = (size_t)layer->shape.squeezed;
         const MbconvParameters *m = layer->parameters.mbconv;
-        if (layer->shape.kind == BLOCK_CONV)
-            draw(net, layer->parameters.w, conv2d_filters(block), 9 * block.c, seed);
-        else { /* choice "mbconv-init" */
+        if (layer->shape.kind == BLOCK_CONV) {
+            for (int r = 0; r < (s->unshared ? s->levels : 1); r++)
+                draw(net, layer->parameters.w + r * layer->parameters.own, conv2d_filters(block), 9 * block.c,
+                     seed);
+        } else { /* choice "mbconv-init" */
             draw(net, m->expand, e * (size_t)block.c, block.c, seed);
             draw(net, m->depthwise, 9 * e, 9, seed);
             draw(net, m->excite.w1, q * e, (double)e, seed);
@@ -337,6 +343,8 @@ static void record_epoch(EpochRecord *record, const Training *t, const Course *c
     }
     for (int l = 0; l < t->network->shape.layers; l++)
         plain_network_alpha(record->alpha[l], t->network, l);
+    if (t->settings.learned_depth)
+        plain_network_beta(record->beta, t->network);
 }
 
 // book: training_prune

@@ -32,6 +32,8 @@ typedef struct {
     UpsampleMode up;
     BlockKind block; /* of every layer but the first and the last */
     bool shared_norm, affine, linear_head, bias;
+    bool unshared_filters; /* F[l][r] of section 3.5 */
+    bool learned_depth;    /* section 3.3 */
     double norm_eps, norm_momentum;
     /* The data. */
     int images_a, images_b;        /* sizes of D_a and D_b */
@@ -64,6 +66,7 @@ typedef struct {
     double test_loss, test_accuracy;
     double filters_gradient, filters_decay, logits_gradient, logits_decay;
     double alpha[MAX_LAYERS][MAX_LEVELS]; /* after the epoch */
+    double beta[MAX_LAYERS];              /* the same, with a learned depth: of layers 1 to L - 1 */
 } EpochRecord;
 
 typedef struct {

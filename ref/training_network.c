@@ -95,10 +95,21 @@ static size_t norm_channels(const PlainNetworkShape *s, int l)
     return (size_t)block.k + (is_mbconv(s, l) ? 2 * (size_t)expanded_of(block) : 0);
 }
 
-static size_t layer_filters(const PlainNetworkShape *s, int l)
+/* Numbers of one set of filters with its bias; sets of a layer: one for all its levels, or one each. */
+static size_t set_filters(const PlainNetworkShape *s, int l)
 {
     const size_t bias = s->bias && !is_mbconv(s, l) ? (size_t)block_of(s, l, 1).k : 0;
-    return layer_weights(s, l) + bias + (s->affine ? (size_t)norms_of(s) * 2 * norm_channels(s, l) : 0);
+    return layer_weights(s, l) + bias;
+}
+
+static size_t sets_of(const PlainNetworkShape *s)
+{
+    return s->unshared ? (size_t)s->levels : 1;
+}
+
+static size_t layer_filters(const PlainNetworkShape *s, int l)
+{
+    return sets_of(s) * set_filters(s, l) + (s->affine ? (size_t)norms_of(s) * 2 * norm_channels(s, l) : 0);
 }
 
 /* The next count numbers of an array. */
@@ -184,6 +195,11 @@ static void place_parameters(PlainNetwork *net, int l, double **w, double **dw, 
         next_pair(&layer->parameters.w, &layer->gradients.dw, w, dw, conv2d_filters(layer->shape.block));
         if (s->bias)
             next_pair(&layer->parameters.b, &layer->gradients.db, w, dw, k);
+        layer->parameters.own = s->unshared ? set_filters(s, l) : 0;
+        for (size_t set = 1; set < sets_of(s); set++) {
+            next(w, layer->parameters.own);
+            next(dw, layer->parameters.own);
+        }
     }
     for (int r = 0; r < s->levels; r++) {
         if (r > 0 && s->shared_norm) {
@@ -276,7 +292,7 @@ static void place_layers(PlainNetwork *net, int batch, bool *failed)
         net->statistics_count += (size_t)norms_of(s) * (2 * norm_channels(s, l) + (is_mbconv(s, l) ? 3 : 1));
     }
     net->filters_count += head ? head + (size_t)s->classes : 0;
-    net->logits_count = (size_t)s->layers * s->levels;
+    net->logits_count = (size_t)s->layers * s->levels + (s->depth_mix ? (size_t)s->layers - 1 : 0);
     double *w = net->filters = room(net, net->filters_count, failed);
     double *dw = net->dfilters = room(net, net->filters_count, failed);
     net->velocity = room(net, net->filters_count, failed);
@@ -289,6 +305,8 @@ static void place_layers(PlainNetwork *net, int batch, bool *failed)
         return;
     for (int l = 0; l < s->layers; l++)
         place_parameters(net, l, &w, &dw, &statistics);
+    net->b = s->depth_mix ? net->logits + (size_t)s->layers * s->levels : NULL;
+    net->db = s->depth_mix ? net->dlogits + (size_t)s->layers * s->levels : NULL;
     if (head) {
         net->head_w = next(&w, head);
         net->head_b = next(&w, (size_t)s->classes);
@@ -308,6 +326,11 @@ PlainNetwork *plain_network_create(const PlainNetworkShape *shape, int batch)
         place_layers(net, batch, &failed);
         for (int l = 0; l < shape->layers; l++)
             make_maps(net, l, &failed);
+        if (shape->depth_mix) {
+            const size_t hidden = (size_t)batch * shape->channels * shape->height * shape->width;
+            net->mixed = room(net, hidden, &failed);
+            net->dmixed = room(net, hidden, &failed);
+        }
         net->average = room(net, last, &failed);
         net->daverage = room(net, last, &failed);
         net->class_logits = shape->linear_head ? room(net, classes, &failed) : net->average;
@@ -344,6 +367,19 @@ static void track(PlainLayer *layer, StatisticsUse use, double momentum)
                 track_norm(layer, r, i, use, momentum);
 }
 
+/* Equation 6: the input of the last layer. */
+static const double *mix_layers(PlainNetwork *net)
+{
+    const int hidden = net->shape.layers - 1;
+    const double *h[MAX_LAYERS];
+    for (int l = 0; l < hidden; l++)
+        h[l] = net->layer[l].y;
+    ref_softmax_forward(net->beta, net->b, all_levels(hidden), hidden);
+    ref_mix_forward(net->mixed, h, net->beta, all_levels(hidden), hidden,
+                    shape_count(conv2d_output(net->layer[0].shape.block)));
+    return net->mixed;
+}
+
 double plain_network_forward(PlainNetwork *net, const double *x, const int *labels, int n, StatisticsUse use)
 {
     const PlainNetworkShape *s = &net->shape;
@@ -351,6 +387,8 @@ double plain_network_forward(PlainNetwork *net, const double *x, const int *labe
     for (int l = 0; l < s->layers; l++) {
         PlainLayer *layer = &net->layer[l];
         layer->shape.block.n = n;
+        if (s->depth_mix && l == s->layers - 1)
+            h = mix_layers(net);
         if (use == STATISTICS_TRACKED)
             track(layer, use, s->momentum);
         ref_multires_forward(layer->y, &layer->cache, h, layer->parameters, use != STATISTICS_TRACKED,
@@ -364,6 +402,30 @@ double plain_network_forward(PlainNetwork *net, const double *x, const int *labe
         ref_linear_forward(net->class_logits, net->average, net->head_w, net->head_b, n, s->channels,
                            s->classes);
     return ref_cross_entropy_forward(net->class_logits, labels, n, s->classes);
+}
+
+/* From equation 6: every hidden layer has a part in the last one's input, and b has a gradient. What the next
+ * layer hands back comes on top, or rather before: layer l's share of the mix is added when layer l + 1 is
+ * through. */
+static void mix_backward(PlainNetwork *net, bool logits)
+{
+    const int hidden = net->shape.layers - 1;
+    const double *h[MAX_LAYERS];
+    for (int l = 0; l < hidden; l++)
+        h[l] = net->layer[l].y;
+    if (!logits)
+        return;
+    memset(net->dbeta, 0, sizeof net->dbeta);
+    ref_mix_backward(NULL, net->dbeta, net->dmixed, h, net->beta, all_levels(hidden), hidden,
+                     shape_count(conv2d_output(net->layer[0].shape.block)));
+    ref_softmax_backward(net->db, net->dbeta, net->beta, all_levels(hidden), hidden);
+}
+
+static void add_share(PlainNetwork *net, int l)
+{
+    const size_t count = shape_count(conv2d_output(net->layer[l].shape.block));
+    for (size_t i = 0; i < count; i++)
+        net->layer[l].dy[i] += net->beta[l] * net->dmixed[i];
 }
 
 /* The same chain from its end; of each layer's gradients those that are wanted. */
@@ -389,9 +451,19 @@ static void backward(PlainNetwork *net, const double *x, const int *labels, int 
         for (int r = 0; r < s->levels; r++)
             d.mbconv[r].dexpand = filters ? d.mbconv[r].dexpand : NULL;
         d.da = logits ? d.da : NULL;
-        ref_multires_backward(l > 0 ? net->layer[l - 1].dy : NULL, d, &layer->scratch, layer->dy,
-                              l > 0 ? net->layer[l - 1].y : x, &layer->cache, layer->parameters,
-                              layer->shape);
+        const bool mixed = s->depth_mix && l == s->layers - 1;
+        double *dx = mixed ? net->dmixed : l > 0 ? net->layer[l - 1].dy : NULL;
+        if (mixed)
+            memset(dx, 0, shape_count(conv2d_input(layer->shape.block)) * sizeof *dx);
+        ref_multires_backward(dx, d, &layer->scratch, layer->dy,
+                              mixed   ? net->mixed
+                              : l > 0 ? net->layer[l - 1].y
+                                      : x,
+                              &layer->cache, layer->parameters, layer->shape);
+        if (mixed)
+            mix_backward(net, logits);
+        if (s->depth_mix && l > 0)
+            add_share(net, l - 1);
     }
 }
 
@@ -426,6 +498,11 @@ void plain_network_alpha(double *alpha, const PlainNetwork *net, int l)
     ref_softmax_forward(alpha, net->layer[l].parameters.a, net->shape.kept[l], net->shape.levels);
 }
 
+void plain_network_beta(double *beta, const PlainNetwork *net)
+{
+    ref_softmax_forward(beta, net->b, all_levels(net->shape.layers - 1), net->shape.layers - 1);
+}
+
 /* Section 3.2: the same filters at a level of a quarter of the pixels cost a quarter. */
 PlainCost plain_network_cost(const PlainNetworkShape *s)
 {
@@ -433,9 +510,13 @@ PlainCost plain_network_cost(const PlainNetworkShape *s)
     for (int l = 0; l < s->layers; l++) {
         const Conv2dShape block = block_of(s, l, 1);
         const double once = is_mbconv(s, l) ? 2.0 * squeezed_of(block) * expanded_of(block) : 0;
-        cost.weights += layer_weights(s, l);
-        cost.parameters += layer_filters(s, l);
+        /* Filters that are not shared count where their level is kept. */
+        cost.parameters += layer_filters(s, l) - sets_of(s) * set_filters(s, l);
         for (int r = 0; r < s->levels; r++) {
+            if (s->unshared ? level_kept(s->kept[l], r) : r == 0) {
+                cost.weights += layer_weights(s, l);
+                cost.parameters += set_filters(s, l);
+            }
             const Shape map = shape_coarser(conv2d_output(block), 1 << r);
             cost.level_macs[l][r] =
                 level_kept(s->kept[l], r) ? (double)map.h * map.w * (double)pixel_weights(s, l) + once : 0;

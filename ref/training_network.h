@@ -4,6 +4,10 @@
  *
  *     h_0 = the images,    h_l = M_l(h_(l-1)),  l = 1..L,    logits = average over the map of h_L
  *
+ * With a learned depth (equation 6) the last layer reads the mix of all before it instead of h_(L-1):
+ *
+ *     sum over l = 1..L-1 of beta_l h_l,    beta = softmax(b)
+ *
  * It composes the operations of this folder and owns its arrays; training.h is what moves its parameters. */
 #ifndef NOPOOL_REF_TRAINING_NETWORK_H
 #define NOPOOL_REF_TRAINING_NETWORK_H
@@ -22,6 +26,8 @@ typedef struct {
     bool bias;            /* convolutions have one */
     bool affine;          /* batch norm has gamma and beta */
     bool shared_norm;     /* one running average (and gamma, beta) for all levels, not one each */
+    bool unshared;        /* filters and bias of its own for each level, not one set for all */
+    bool depth_mix;       /* equation 6 */
     bool linear_head;     /* L layers of C channels, average, linear layer */
     double eps, momentum; /* of batch norm and of its running averages */
 } PlainNetworkShape;
@@ -48,9 +54,12 @@ typedef struct PlainNetwork {
     size_t filters_count, logits_count, statistics_count;
     double *filters, *dfilters,
         *velocity; /* all that SGD trains, in the order of random.h, and its moments */
-    double *logits, *dlogits, *moment1, *moment2; /* a (L,R), which Adam trains */
+    double *logits, *dlogits, *moment1, *moment2; /* a (L,R), then b (L-1), which Adam trains */
     double *statistics;                           /* running averages */
     PlainLayer layer[MAX_LAYERS];
+    double *b, *db;         /* logits of the depth mix, else NULL */
+    double *mixed, *dmixed; /* its map (N,C,H,W) and the gradient in it */
+    double beta[MAX_LAYERS], dbeta[MAX_LAYERS];
     double *average, *daverage;           /* of the last map, (N, channels) */
     double *class_logits, *dclass_logits; /* (N, classes); the same arrays where there is no linear layer */
     double *head_w, *head_b, *dhead_w, *dhead_b; /* of the linear layer, else NULL */
@@ -82,6 +91,9 @@ int plain_network_correct(const PlainNetwork *net, const int *labels, int n);
 
 /* alpha (R) of layer l = 0..L-1, of the present logits. */
 void plain_network_alpha(double *alpha, const PlainNetwork *net, int l);
+
+/* beta (L-1), of the present logits of the depth mix. */
+void plain_network_beta(double *beta, const PlainNetwork *net);
 
 /* What one image costs forward, in multiply-accumulates of the convolutions (and of a linear head), every tap
  * of every pixel counted; and how many numbers the filters have. */

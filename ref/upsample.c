@@ -2,9 +2,9 @@
  * input pixels i and i + 1 with weights 1 - t and t:
  *
  *     nearest:    i = floor(o / factor),  t = 0
- *     zeros:      the same where factor divides o; no pixel elsewhere
- *     bilinear:   position = (o + 1/2) / factor - 1/2, held inside the map;  i = floor(position),  t =
- * position - i
+ *     bilinear:   position = (o + 1/2) / factor - 1/2, held inside the map;  i = floor(position),
+ *                 t = position - i
+ *     zeros:      i = floor(o / factor),  t = 0,  where factor divides o; elsewhere from none
  *
  * Reference; its fast twin is fast/upsample.c.
  *
@@ -14,7 +14,7 @@
 #include <math.h>
 
 typedef struct {
-    int near, far; /* i and i + 1; i alone where that has all the weight; far < near: none */
+    int near, far; /* i and i + 1; i alone where that has all the weight; far < near: neither */
     double t;      /* the weight of far; near has 1 - t */
 } Source;
 
@@ -24,7 +24,7 @@ static Source source_of(int o, UpsampleMode mode, int factor, int size)
     if (mode == UPSAMPLE_NEAREST)
         return (Source){o / factor, o / factor, 0};
     if (mode == UPSAMPLE_ZEROS)
-        return (Source){o / factor, o / factor - (o % factor != 0), 0};
+        return (Source){o / factor, o % factor == 0 ? o / factor : o / factor - 1, 0};
     double position = fmin(fmax((o + 0.5) / factor - 0.5, 0), size - 1);
     int near = (int)position;
     return (Source){near, position > near ? near + 1 : near, position - near};

@@ -4,14 +4,20 @@
 #include "lanes.h"
 #include <check.h>
 
-#define SPEC(c, k, h, w, levels, kept, down, up, bias, affine, shared)                  \
-    {                                                                                   \
-        c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1, BLOCK_CONV \
+#define SPEC(c, k, h, w, levels, kept, down, up, bias, affine, shared)                         \
+    {                                                                                          \
+        c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1, BLOCK_CONV, false \
     }
 
-#define MBCONV(c, k, h, w, levels, kept, down, up, affine, shared)                         \
-    {                                                                                      \
-        c, k, h, w, levels, kept, down, up, false, affine, shared, 1e-5, 0.1, BLOCK_MBCONV \
+/* The same with filters of its own at each level. */
+#define UNSHARED(c, k, h, w, levels, kept, down, up, bias, affine, shared)                    \
+    {                                                                                         \
+        c, k, h, w, levels, kept, down, up, bias, affine, shared, 1e-5, 0.1, BLOCK_CONV, true \
+    }
+
+#define MBCONV(c, k, h, w, levels, kept, down, up, affine, shared)                                \
+    {                                                                                             \
+        c, k, h, w, levels, kept, down, up, false, affine, shared, 1e-5, 0.1, BLOCK_MBCONV, false \
     }
 
 const LayerRow layer_table[] = {
@@ -37,6 +43,10 @@ const LayerRow layer_table[] = {
     {MBCONV(3, 6, 8, 4, 3, 6, POOL_AVERAGE, UPSAMPLE_NEAREST, true, true), 5},
     {MBCONV(9, 9, 4, 4, 3, 5, POOL_SUBSAMPLE, UPSAMPLE_BILINEAR, true, false), 20},
     {MBCONV(16, 16, 4, 4, 2, 2, POOL_MAX, UPSAMPLE_NEAREST, false, false), 33},
+    {UNSHARED(3, 5, 8, 8, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, true, false), 18},
+    {UNSHARED(4, 6, 8, 8, 4, 11, POOL_AVERAGE, UPSAMPLE_BILINEAR, false, true, true), 17},
+    {UNSHARED(16, 16, 16, 16, 5, 29, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 16},
+    {UNSHARED(24, 26, 16, 16, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, true, false, false), 17},
 };
 const int layer_rows = sizeof layer_table / sizeof *layer_table;
 

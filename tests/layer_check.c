@@ -31,13 +31,18 @@ static int channel_of(size_t i, Shape s)
     return (int)(i / ((size_t)s.h * s.w) % s.c);
 }
 
-/* The filters as the set's convolutions use them. */
-static double *filters_used(const LayerCase *c)
+/* The filters of level r as they are, and as the set's direct convolutions use them. */
+static const double *filters_given(const LayerCase *c, int r)
+{
+    return c->filters + layer_set_at(&c->spec, r);
+}
+
+static double *filters_used(const LayerCase *c, int r)
 {
     const size_t count = layer_weights_count(&c->spec);
     double *w = doubles(count);
     for (size_t i = 0; i < count; i++)
-        w[i] = representable(c->filters[i]);
+        w[i] = representable(filters_given(c, r)[i]);
     return w;
 }
 
@@ -67,7 +72,7 @@ static bool by_winograd(const LayerCase *c, int r)
 /* The filters as the set's convolution at level r uses them. */
 static const double *filters_at(const LayerCase *c, int r)
 {
-    return by_winograd(c, r) ? c->filters : filters_used(c);
+    return by_winograd(c, r) ? filters_given(c, r) : filters_used(c, r);
 }
 
 /* The gauge of a convolution without bias, by the algorithm that the engine takes; returns its roundings, the
@@ -110,6 +115,8 @@ static double add_filters(double *sum, double *gauge, const LayerCase *c, int r)
     const bool winograd = kernels && kernels->conv2d_winograd_weights_pays(s);
     const double direct = (double)s.n * s.h * s.w + lanes_groups(s.n) + 3; /* the bias is always summed so */
     double *unused = zeros(b);
+    sum += layer_set_at(&c->spec, r);
+    gauge += layer_set_at(&c->spec, r);
     ref_conv2d_backward_weights(sum, c->spec.bias ? sum + b : NULL, dconv, pooled, s);
     ref_conv2d_backward_weights(winograd ? unused : gauge, c->spec.bias ? gauge + b : NULL, size, input, s);
     if (!winograd)
@@ -122,7 +129,8 @@ static void check_activation(const LayerCase *c, int r)
 {
     const Conv2dShape block = layer_case_block(c, r);
     const size_t out = shape_count(conv2d_output(block));
-    const double *b = c->spec.bias ? c->filters + layer_weights_count(&c->spec) : NULL, *w = filters_at(c, r);
+    const double *b = c->spec.bias ? filters_given(c, r) + layer_weights_count(&c->spec) : NULL,
+                 *w = filters_at(c, r);
     double *pooled = layer_case_stage(c, STAGE_POOLED, r), *activation = doubles(out), *gauge = doubles(out);
     ref_conv2d_forward(activation, pooled, w, b, block);
     const double terms = gauge_forward(gauge, c, r, pooled, w);

@@ -105,6 +105,8 @@ static const struct {
     {"head", "convolution", "linear", offsetof(TrainingSettings, linear_head)},
     {"fixed-data", "split", "all", offsetof(TrainingSettings, fixed_data_all)},
     {"order", "filters-first", "logits-first", offsetof(TrainingSettings, logits_first)},
+    {"filters", "shared", "unshared", offsetof(TrainingSettings, unshared_filters)},
+    {"depth", "fixed", "learned", offsetof(TrainingSettings, learned_depth)},
     {"prune-start", "trained", "scratch", offsetof(TrainingSettings, prune_scratch)},
 };
 
@@ -246,6 +248,35 @@ static void print_alpha(FILE *out, const Training *t)
     }
 }
 
+static void print_beta(FILE *out, const Training *t)
+{
+    const int hidden = t->network->shape.layers - 1;
+    fprintf(out, "epoch");
+    for (int l = 1; l <= hidden; l++)
+        fprintf(out, "\tbeta%d", l);
+    fprintf(out, "\n");
+    for (int i = 0; i < t->epochs; i++) {
+        fprintf(out, "%d", i + 1);
+        for (int l = 0; l < hidden; l++)
+            fprintf(out, "\t%.9g", t->epoch[i].beta[l]);
+        fprintf(out, "\n");
+    }
+}
+
+/* The learned depth, read as DESIGN has it: the layer of the largest beta, the mean of the layer, the last
+ * one whose beta is not under its share; each plus 1, for the last layer. */
+static void print_depth(FILE *out, const double *beta, int hidden)
+{
+    int largest = 1, last = 0;
+    double mean = 0;
+    for (int l = 1; l <= hidden; l++) {
+        largest = beta[l - 1] > beta[largest - 1] ? l : largest;
+        mean += l * beta[l - 1];
+        last = beta[l - 1] >= 1.0 / hidden ? l : last;
+    }
+    fprintf(out, "depth_argmax\t%d\ndepth_expected\t%.6f\ndepth_last\t%d\n", largest + 1, mean + 1, last + 1);
+}
+
 static void print_result(FILE *out, const Training *t)
 {
     const PlainNetworkShape *s = &t->network->shape;
@@ -264,6 +295,8 @@ static void print_result(FILE *out, const Training *t)
         for (int r = 0; r < s->levels; r++)
             if (cost.level_macs[l][r] > 0)
                 fprintf(out, "macs_layer_%d_level_%d\t%.0f\n", l + 1, r, cost.level_macs[l][r]);
+    if (t->settings.learned_depth)
+        print_depth(out, last->beta, s->layers - 1);
 }
 
 char *replay_print(const Training *training, const char *file)
@@ -276,6 +309,8 @@ char *replay_print(const Training *training, const char *file)
         print_log(out, training);
     else if (strcmp(file, "alpha.tsv") == 0)
         print_alpha(out, training);
+    else if (strcmp(file, "beta.tsv") == 0)
+        print_beta(out, training);
     else
         print_result(out, training);
     fclose(out);

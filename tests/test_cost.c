@@ -57,6 +57,33 @@ START_TEST(test_cost_of_levels_stays_under_four_thirds)
 }
 END_TEST
 
+/* A set of filters for each kept level: so many numbers more, and not one product. */
+START_TEST(test_cost_of_filters_that_are_not_shared)
+{
+    const NetworkSpec shared = network(POOLING_LEARNED, 10, 64, 5);
+    NetworkSpec s = shared;
+    s.unshared = true;
+    ck_assert_uint_eq(network_cost(&s).weights, 5 * 302400);
+    ck_assert_uint_eq(network_cost(&s).parameters, 5 * 302986);
+    ck_assert_double_eq(network_cost(&s).macs, network_cost(&shared).macs);
+    s.kept[9] = 5;
+    s.affine = true;
+    ck_assert_uint_eq(network_cost(&s).weights, 5 * 302400 - 3 * 5760);
+    ck_assert_uint_eq(network_cost(&s).parameters, 5 * (302986 + 2 * (9 * 64 + 10)) - 3 * (5760 + 10));
+}
+END_TEST
+
+/* The mix over depth has no filters. */
+START_TEST(test_cost_of_a_learned_depth_is_that_of_a_fixed_one)
+{
+    const NetworkSpec fixed = network(POOLING_LEARNED, 20, 64, 5);
+    NetworkSpec s = fixed;
+    s.depth = all_levels(19);
+    ck_assert_uint_eq(network_cost(&s).parameters, network_cost(&fixed).parameters);
+    ck_assert_double_eq(network_cost(&s).macs, network_cost(&fixed).macs);
+}
+END_TEST
+
 START_TEST(test_cost_adds_up_over_layers_and_levels)
 {
     NetworkSpec s = network(POOLING_LEARNED, 10, 16, 5);
@@ -163,6 +190,8 @@ Suite *cost_suite(void)
     TCase *tcase = tcase_create("by hand");
     tcase_add_test(tcase, test_cost_of_the_papers_networks);
     tcase_add_test(tcase, test_cost_of_levels_stays_under_four_thirds);
+    tcase_add_test(tcase, test_cost_of_filters_that_are_not_shared);
+    tcase_add_test(tcase, test_cost_of_a_learned_depth_is_that_of_a_fixed_one);
     tcase_add_test(tcase, test_cost_adds_up_over_layers_and_levels);
     tcase_add_test(tcase, test_cost_of_the_linear_head);
     tcase_add_test(tcase, test_cost_of_eff_conv);

@@ -5,6 +5,8 @@
 #include "depth_check.h"
 #include "lanes.h"
 #include "suites.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CLASSES = 4, IMAGES = 18, LAYERS = 5 };
@@ -164,9 +166,11 @@ START_TEST(test_depth_readings_by_hand)
     /* Equal weights, as each kernel set has them: the first is the largest, and the last counts. */
     for (int maps = 1; maps < MAX_LAYERS; maps++) {
         double beta[MAX_MIXED];
-        for (int set = 0; set < 2; set++) {
+        for (int set = 0; set < 4; set++) {
+            char printed[32];
+            snprintf(printed, sizeof printed, "%.9g", set % 2 ? (float)(1.0 / maps) : 1.0 / maps);
             for (int l = 0; l < maps; l++)
-                beta[l] = set ? (float)(1.0 / maps) : 1.0 / maps;
+                beta[l] = set > 1 ? strtod(printed, NULL) : set ? (float)(1.0 / maps) : 1.0 / maps;
             const DepthReading equal = depth_reading(beta, maps);
             ck_assert_int_eq(equal.argmax, 2);
             ck_assert_int_eq(equal.last, maps + 1);

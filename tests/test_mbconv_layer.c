@@ -297,11 +297,11 @@ START_TEST(test_layer_backward_matches_differences)
 }
 END_TEST
 
-#define SPEC(c, k, levels, kept, affine, shared)                                       \
-    {                                                                                  \
-        {c,     k,      8,      8,    levels, kept,        POOL_MAX, UPSAMPLE_NEAREST, \
-         false, affine, shared, 1e-5, 0.1,    BLOCK_MBCONV},                           \
-            3                                                                          \
+#define SPEC(c, k, levels, kept, affine, shared)                                        \
+    {                                                                                   \
+        {c,     k,      8,      8,    levels, kept,         POOL_MAX, UPSAMPLE_NEAREST, \
+         false, affine, shared, 1e-5, 0.1,    BLOCK_MBCONV, false},                     \
+            3                                                                           \
     }
 
 static const LayerRow ROWS[] = {SPEC(4, 4, 3, 5, true, false), SPEC(9, 9, 2, 3, true, true),

@@ -42,6 +42,13 @@ enum { CLASSES = 4, IMAGES = 5 };
                                          .linear_head = linear                                    \
     }
 
+/* A net with filters of its own at each level. */
+#define UNSHARED(layers_, channels_, side, affine_, ...)                                             \
+    {                                                                                                \
+        SIZES(layers_, channels_, side), .levels = 3, .kept = {__VA_ARGS__}, .up = UPSAMPLE_NEAREST, \
+                                         .bias = true, .affine = affine_, .unshared = true           \
+    }
+
 /* A net whose hidden layers' maps are mixed: those of the mask `depth_`. Its layers may keep different
  * levels, so that the maps are stored at different ones. */
 #define DEEP(layers_, channels_, side, depth_, up_, linear, ...)                                         \
@@ -70,6 +77,8 @@ static const NetworkSpec table[] = {
     MBCONV(4, 4, 3, 7, POOL_MAX, UPSAMPLE_NEAREST, false, false, false),
     MBCONV(3, 3, 3, 6, POOL_AVERAGE, UPSAMPLE_NEAREST, true, false, false),
     MBCONV(3, 3, 2, 3, POOL_SUBSAMPLE, UPSAMPLE_BILINEAR, true, true, true),
+    UNSHARED(3, 3, 8, true, 7, 5, 6),
+    UNSHARED(2, 4, 8, false, 6, 7),
     /* Layers that convolve by Winograd's algorithm: too large for differences. */
     PRUNED(4, 24, 16, POOL_MAX, false, false, 2, 7, 4, 3),
 };

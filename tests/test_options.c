@@ -48,7 +48,7 @@ static const struct {
 } bad[] = {
     {"layer", "10", "layer"},
     {"layers", "ten", "whole number"},
-    {"layers", "1", "from 2"},
+    {"layers", "0", "from 1"},
     {"layers", "10x", "whole number"},
     {"layers", "", "whole number"},
     {"batch", "-3", "from 1"},

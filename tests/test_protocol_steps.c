@@ -181,7 +181,7 @@ START_TEST(test_protocol_the_accuracy_of_a_row_is_that_of_the_last_epoch)
     char value[64];
     recorder_options(&options, "epochs=3");
     recorder_open(&run, "run", &options);
-    ck_assert(result_text(&text, &run.plan, log));
+    ck_assert(result_text(&text, &run.plan, log, NULL));
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         ck_assert(result_value(value, sizeof value, text.bytes, want[i].name));
         ck_assert_str_eq(value, want[i].value);

@@ -45,7 +45,16 @@ const ReplayCase replay_cases[] = {
     {"norm-eps", "ours", "norm-eps=0.01", NULL},
     {"norm-momentum", "ours", "norm-momentum=0.3", NULL},
     {"head", "ours", "head=linear", NULL},
+    {"one-layer", "head", "layers=1", NULL},
     {"bias", "ours", "bias=no", NULL},
+    {"filters", "ours", "filters=unshared", NULL},
+    {"filters-affine", "filters", "affine=yes", NULL},
+    {"filters-first-level", "filters", "first-level=1", NULL},
+    {"filters-threshold", "filters", "prune-threshold=0.333333", "filters"},
+    {"depth", "ours", "depth=learned", NULL},
+    {"depth-head", "depth", "head=linear", NULL},
+    {"depth-layers", "depth", "layers=5", NULL},
+    {"depth-filters", "depth", "filters=unshared", NULL},
     {"images-a", "ours", "images-a=17", NULL},
     {"images-b", "ours", "images-b=9", NULL},
     {"images-test", "ours", "images-test=16", NULL},
@@ -90,6 +99,7 @@ const ReplayCase replay_cases[] = {
 enum { CASES = sizeof replay_cases / sizeof *replay_cases };
 const int replay_count = CASES;
 
+/* And beta.tsv where there is one. */
 static const char *const files[] = {"log.tsv", "alpha.tsv", "result.tsv"};
 enum { FILES = sizeof files / sizeof *files };
 
@@ -171,13 +181,18 @@ START_TEST(test_replay_log_alpha_and_result_agree_to_the_last_digit)
     const ReplayCase *c = &replay_cases[_i];
     Training training, source;
     replay_train(&training, &source, c);
-    for (int i = 0; i < FILES; i++) {
-        char *got = program_file("%s/%s", c->name, files[i]), *want = replay_print(&training, files[i]);
+    const bool deep = training.settings.learned_depth;
+    char *beta = program_file("%s/beta.tsv", c->name);
+    ck_assert_msg((beta != NULL) == deep, "case %s: beta.tsv is there, or missing", c->name);
+    free(beta);
+    for (int i = 0; i < FILES + deep; i++) {
+        const char *file = i < FILES ? files[i] : "beta.tsv";
+        char *got = program_file("%s/%s", c->name, file), *want = replay_print(&training, file);
         if (!got) {
             char *output = program_file("%s.output", c->name);
-            ck_abort_msg("build/train made no %s of case %s: %s", files[i], c->name, output ? output : "");
+            ck_abort_msg("build/train made no %s of case %s: %s", file, c->name, output ? output : "");
         }
-        expect_same(got, want, files[i], c->name);
+        expect_same(got, want, file, c->name);
         free(got);
         free(want);
     }

@@ -2,6 +2,7 @@
  * the readers are in data_files.c. */
 #include "data.h"
 #include "../base/files.h"
+#include "scales.h"
 #include <errno.h>
 #include <math.h>
 #include <openssl/evp.h>
@@ -262,6 +263,8 @@ static bool load(Dataset *d, const char *data, Error *error)
     const char *folder = data;
     const char *const *names = NULL;
     bool ok;
+    if (scales_named(data))
+        return scales_make(d, data, TRAIN_IMAGES, TEST_IMAGES, 1, error);
     if (strcmp(data, "cifar10") == 0) {
         folder = cifar10_folder;
         names = cifar10_classes;
@@ -273,7 +276,9 @@ static bool load(Dataset *d, const char *data, Error *error)
     } else if (strchr(data, '/') != NULL) {
         ok = load_folder(d, &files, folder, error);
     } else {
-        ok = fail(error, "data set '%.100s' is unknown; give cifar10, fashion-mnist or a folder (with a '/')",
+        ok = fail(error,
+                  "data set '%.100s' is unknown; give cifar10, fashion-mnist, scales-0 to scales-4, "
+                  "scales-mixed or a folder (with a '/')",
                   data);
     }
     return ok && hash_files(d->sha256, &files, error) && identify(d, folder, names, error);

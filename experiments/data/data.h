@@ -31,7 +31,8 @@ typedef struct {
 } Dataset;
 
 /* Loads what `data` names: "cifar10" (in data/cifar-10-batches-bin), "fashion-mnist" (Debian's package
- * dataset-fashion-mnist), or a folder, recognised by its '/', in either layout. The caller frees it. */
+ * dataset-fashion-mnist), "scales-2" and the like (scales.h), or a folder, recognised by its '/', in either
+ * layout. The caller frees it. */
 bool dataset_load(Dataset *d, const char *data, Error *error);
 void dataset_free(Dataset *d);
 

@@ -19,6 +19,14 @@ static void add_fabric(Cost *cost, const NetworkSpec *s)
     cost->parameters = cost->weights + (s->affine ? 2 * (size_t)s->channels * fabric_nodes(s) : 0);
 }
 
+static int kept_levels(const NetworkSpec *s, int l)
+{
+    int count = 0;
+    for (int r = 0; r < s->levels; r++)
+        count += level_kept(s->kept[l], r);
+    return count;
+}
+
 // book: cost
 Cost network_cost(const NetworkSpec *s)
 {
@@ -28,8 +36,10 @@ Cost network_cost(const NetworkSpec *s)
         add_fabric(&cost, s);
     for (int l = 0; s->net == NET_LAYERS && l < s->layers; l++) {
         const LayerSpec layer = network_layer(s, l);
-        cost.weights += layer_weights_count(&layer);
-        cost.parameters += layer_filters_count(&layer);
+        const int sets = layer.unshared ? kept_levels(s, l) : 1;
+        cost.weights += sets * layer_weights_count(&layer);
+        cost.parameters +=
+            layer_filters_count(&layer) - (layer_sets(&layer) - sets) * layer_set_count(&layer);
         for (int r = 0; r < s->levels; r++) {
             if (!level_kept(s->kept[l], r))
                 continue;

@@ -1,7 +1,8 @@
 /* The cost model: parameters, and multiply-accumulates of the convolutions for one image, forward. All 9 taps
  * of every pixel count, padded or not, as in the paper's numbers (its column "MFLOPS" is in units of 10^9 of
- * them). The zeros between a fabric's pixels are multiplied too; filters that a sparse edge does not see do
- * not count. */
+ * them). The mixes, over levels and over depth, have none. Filters that are not shared cost the same and
+ * count once for each kept level: those of the others take no part. The zeros between a fabric's pixels are
+ * multiplied too; filters that a sparse edge does not see do not count. */
 #ifndef NOPOOL_COST_H
 #define NOPOOL_COST_H
 

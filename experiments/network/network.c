@@ -43,6 +43,7 @@ LayerSpec network_layer(const NetworkSpec *s, int l)
         .bias = s->bias && block == BLOCK_CONV,
         .affine = s->affine,
         .shared_norm = s->shared_norm,
+        .unshared = s->unshared,
         .eps = s->eps,
         .momentum = s->momentum,
         .block = block,
@@ -272,7 +273,8 @@ void network_initialise(Network *net, uint64_t seed)
     }
     for (int l = 0; l < layers_of(s); l++) {
         const LayerSpec layer = network_layer(s, l);
-        draw_layer(net, at, &layer, seed);
+        for (int set = 0; set < layer_sets(&layer); set++)
+            draw_layer(net, at + layer_set_at(&layer, set), &layer, seed);
         for (int r = 0; layer.affine && r < layer_norms(&layer); r++)
             write_gammas(net, at, &layer, r);
         at += layer_filters_count(&layer);

@@ -18,6 +18,7 @@ typedef struct {
     PoolMode down;
     UpsampleMode up;
     bool bias, affine, shared_norm, linear_head;
+    bool unshared;        /* filters of its own at each level of a layer, for section 3.5 */
     double eps, momentum; /* of batch norm and of its tracking */
     BlockKind block;      /* B of every layer but the first and the last, which are convolutions */
     NetKind net;

@@ -60,6 +60,8 @@ static const struct {
     {"down", pools, "a --pooling other than none"},
     {"up", pools, "a --pooling other than none"},
     {"norm", pools, "a --pooling other than none"},
+    {"filters", has_levels, "--pooling=uniform or --pooling=learned"},
+    {"depth", learns, "--pooling=learned without --prune-from"},
     {"fixed-data", is_fixed, "a --pooling other than learned"},
     {"logits-data", starts, "--pooling=learned without --prune-from"},
     {"logits-start", starts, "--pooling=learned without --prune-from"},

@@ -79,6 +79,8 @@ bool plan_network(NetworkSpec *s, const Options *o, Error *error)
         .affine = o->affine,
         .shared_norm = o->norm == NORM_SHARED,
         .linear_head = o->head == HEAD_LINEAR,
+        .unshared = o->filters == FILTERS_UNSHARED,
+        .depth = o->depth == DEPTH_LEARNED ? all_levels(o->layers - 1) : 0,
         .eps = o->norm_eps,
         .momentum = o->norm_momentum,
         .block = (BlockKind)o->block,
@@ -162,6 +164,13 @@ bool plan_resolve(Plan *plan, const Options *options, Error *error)
         plan_stages(o->stages, o->layers);
     if (pruned && o->pooling != POOLING_LEARNED)
         return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
+    if (o->depth == DEPTH_LEARNED && (o->pooling != POOLING_LEARNED || o->layers < 2))
+        return fail(error,
+                    "--depth=learned needs --pooling=learned and at least 2 layers: beta is learned with "
+                    "alpha");
+    if (o->depth == DEPTH_LEARNED && pruned)
+        return fail(error, "a network with --depth=learned is not pruned, as in the paper's Table 3: name a "
+                           "source with --depth=fixed");
     if (o->images_epoch > o->images_test)
         o->images_epoch = o->images_test;
     plan->learns_alpha = o->pooling == POOLING_LEARNED && !pruned && o->logits_data != LOGITS_DATA_NONE;

@@ -1,6 +1,7 @@
 /* The final figures of a run. */
 #include "result.h"
 #include "../network/cost.h"
+#include "../network/depth.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,14 +86,34 @@ static void write_cost(Text *text, const Plan *plan)
                 text_add(text, "macs_layer_%d_level_%d\t%.0f\n", l + 1, r, cost.level_macs[l][r]);
 }
 
-bool result_text(Text *text, const Plan *plan, const char *log)
+/* The three readings of the learned depth, from the line of the last epoch. */
+static bool write_depth(Text *text, const Plan *plan, const char *beta)
+{
+    double weights[MAX_LAYERS];
+    const char *line = beta;
+    for (const char *next; (next = strchr(line, '\n')) && next[1]; line = next + 1)
+        continue;
+    char *at;
+    const long epoch = strtol(line, &at, 10);
+    for (int l = 0; l < plan->network.layers - 1; l++)
+        weights[l] = strtod(at, &at);
+    if (epoch != plan->epochs || *at != '\n')
+        return false;
+    const DepthReading depth = depth_reading(weights, plan->network.layers - 1);
+    text_add(text, "depth_argmax\t%d\n", depth.argmax);
+    text_add(text, "depth_expected\t%.6f\n", depth.expected);
+    text_add(text, "depth_last\t%d\n", depth.last);
+    return true;
+}
+
+bool result_text(Text *text, const Plan *plan, const char *log, const char *beta)
 {
     if (write_figures(text, log) != plan->epochs)
         return false;
     text_add(text, "total_epochs\t%d\n", plan->epochs + plan->source_epochs);
     text_add(text, "iterations\t%ld\n", (long)plan->epochs * plan->iterations);
     write_cost(text, plan);
-    return true;
+    return !plan->network.depth || write_depth(text, plan, beta);
 }
 
 bool result_same(const char *result, const char *expected, const char *folder, Error *error)

@@ -5,9 +5,9 @@
 #include "../base/text.h"
 #include "../protocol/plan.h"
 
-/* From the run's log: the last epoch is the result; the best on test stands beside it and is never used.
- * False if the log does not end with the plan's last epoch. */
-bool result_text(Text *text, const Plan *plan, const char *log);
+/* From the run's log and, with a depth mix, the text of its betas: the last epoch is the result; the best on
+ * test stands beside it and is never used. False if one does not end with the plan's last epoch. */
+bool result_text(Text *text, const Plan *plan, const char *log, const char *beta);
 
 /* Whether the result.tsv of a folder says what result_text wrote; the first line that differs is named. */
 bool result_same(const char *result, const char *expected, const char *folder, Error *error);

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const outcomes[] = {"log.tsv", "alpha.tsv", "timing.tsv", "result.tsv", "checkpoint.h5"};
+static const char *const outcomes[] = {"log.tsv",    "alpha.tsv",  "beta.tsv",
+                                       "timing.tsv", "result.tsv", "checkpoint.h5"};
 enum { OUTCOMES = sizeof outcomes / sizeof *outcomes };
 
 static FileKind kind_of(const char *folder, const char *name)
@@ -41,6 +42,12 @@ bool run_fails(const Run *run, int epoch, int iteration, const char *words, Erro
         words, epoch, iteration, run->folder);
 }
 
+/* The texts of the state that a run has: without a depth mix not the last one, beta. */
+static int texts_of(const Plan *plan)
+{
+    return plan->network.depth ? STATE_TEXTS : STATE_BETA;
+}
+
 static State state_of(const Run *run)
 {
     State s = {.epoch = run->epoch,
@@ -48,11 +55,11 @@ static State state_of(const Run *run)
                .a = run->tally_a,
                .b = run->tally_b,
                .seconds = run->seconds};
-    const Text *texts[STATE_TEXTS] = {&run->config, &run->log, &run->alpha};
+    const Text *texts[STATE_TEXTS] = {&run->config, &run->log, &run->alpha, &run->beta};
     memcpy(s.kept, run->plan.network.kept, sizeof s.kept);
     memcpy(s.mean, run->data.mean, sizeof s.mean);
     memcpy(s.deviation, run->data.deviation, sizeof s.deviation);
-    for (int i = 0; i < STATE_TEXTS; i++)
+    for (int i = 0; i < texts_of(&run->plan); i++)
         sha256_hex(s.sha256[i], texts[i]->bytes, texts[i]->count);
     return s;
 }
@@ -61,6 +68,7 @@ static bool write_texts(const Run *run, Error *error)
 {
     return text_write(&run->log, run->folder, "log.tsv", error) &&
            text_write(&run->alpha, run->folder, "alpha.tsv", error) &&
+           (!run->plan.network.depth || text_write(&run->beta, run->folder, "beta.tsv", error)) &&
            text_write(&run->timing, run->folder, "timing.tsv", error);
 }
 
@@ -73,7 +81,7 @@ bool run_save(Run *run, Error *error)
         return run->iteration > 0 ? run_fails(run, run->epoch + 1, run->iteration, words, error)
                                   : run_fails(run, run->epoch, run->plan.iterations, words, error);
     }
-    if (run->config.failed || run->log.failed || run->alpha.failed)
+    if (run->config.failed || run->log.failed || run->alpha.failed || run->beta.failed)
         return fail(error, "not enough memory for the texts of %.400s", run->folder);
     const State state = state_of(run);
     if (run->fresh) {
@@ -118,7 +126,7 @@ bool run_load(TrainedNetwork *trained, const char *folder, int batch, Error *err
 
 bool run_verify(const char *folder, const Plan *plan, const State *state, Error *error)
 {
-    char *bytes, *result, *log = NULL;
+    char *texts[STATE_TEXTS] = {NULL}, *result;
     size_t count;
     if (state->epoch != plan->epochs || state->iteration != 0)
         return fail(error,
@@ -126,27 +134,21 @@ bool run_verify(const char *folder, const Plan *plan, const State *state, Error 
                     "and train "
                     "again",
                     folder, state->epoch, plan->epochs);
-    for (int i = 0; i < STATE_TEXTS; i++) {
-        if (!read_text(&bytes, &count, folder, state_texts[i], error))
-            return free(log), false;
-        const bool same = state_matches(state, i, bytes, count, folder, error);
-        if (i == STATE_LOG)
-            log = bytes;
-        else
-            free(bytes);
-        if (!same)
-            return free(log), false;
-    }
+    bool ok = true;
+    for (int i = 0; ok && i < texts_of(plan); i++)
+        ok = read_text(&texts[i], &count, folder, state_texts[i], error) &&
+             state_matches(state, i, texts[i], count, folder, error);
     Text right = {0};
-    bool ok = read_text(&result, &count, folder, "result.tsv", error);
+    ok = ok && read_text(&result, &count, folder, "result.tsv", error);
     if (ok) {
-        ok = (result_text(&right, plan, log) && !right.failed) ||
+        ok = (result_text(&right, plan, texts[STATE_LOG], texts[STATE_BETA]) && !right.failed) ||
              fail(error, "%.400s/log.tsv is not that of %d epochs", folder, plan->epochs);
         ok = ok && result_same(result, right.bytes, folder, error);
         free(result);
     }
     text_free(&right);
-    free(log);
+    for (int i = 0; i < STATE_TEXTS; i++)
+        free(texts[i]);
     return ok;
 }
 
@@ -164,7 +166,7 @@ static bool make_split(Run *run, Error *error)
 }
 
 /* The first lines of the texts. */
-static void write_headers(Text *log, Text *alpha, Text *timing, const Plan *plan)
+static void write_headers(Text *log, Text *alpha, Text *beta, Text *timing, const Plan *plan)
 {
     text_add(log, "epoch\tlr\tlogits_lr\tloss_a\taccuracy_a\tloss_b\taccuracy_b\ttest_images\ttest_loss\t"
                   "test_accuracy\tfilters_gradient\tfilters_decay\tlogits_gradient\tlogits_decay\n");
@@ -172,6 +174,10 @@ static void write_headers(Text *log, Text *alpha, Text *timing, const Plan *plan
     for (int r = 0; r < plan->network.levels; r++)
         text_add(alpha, "\talpha%d", r);
     text_add(alpha, "\n");
+    text_add(beta, "epoch");
+    for (int l = 1; l < plan->network.layers; l++)
+        text_add(beta, "\tbeta%d", l);
+    text_add(beta, "\n");
     text_add(timing, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n");
 }
 
@@ -184,7 +190,7 @@ static bool start_new(Run *run, Error *error)
     network_start_alpha(run->net, (AlphaStart)run->plan.options.logits_start,
                         (uint64_t)run->plan.options.seed);
     run->fresh = true;
-    write_headers(&run->log, &run->alpha, &run->timing, &run->plan);
+    write_headers(&run->log, &run->alpha, &run->beta, &run->timing, &run->plan);
     return true;
 }
 
@@ -192,7 +198,7 @@ static bool start_new(Run *run, Error *error)
  * written. */
 static bool continue_text(Text *text, const Run *run, const char *name, Error *error)
 {
-    Text headers[3] = {{0}};
+    Text headers[4] = {{0}};
     if (has(run->folder, name))
         return text_read_epochs(text, run->folder, name, run->epoch, error);
     if (run->epoch > 0)
@@ -201,10 +207,10 @@ static bool continue_text(Text *text, const Run *run, const char *name, Error *e
             "%.400s/%s is missing, though %d epochs are done: restore it from a copy, or remove the run's "
             "folder to start it anew",
             run->folder, name, run->epoch);
-    write_headers(&headers[0], &headers[1], &headers[2], &run->plan);
-    const int which = text == &run->log ? 0 : text == &run->alpha ? 1 : 2;
+    write_headers(&headers[0], &headers[1], &headers[2], &headers[3], &run->plan);
+    const int which = text == &run->log ? 0 : text == &run->alpha ? 1 : text == &run->beta ? 2 : 3;
     *text = headers[which];
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (i != which)
             text_free(&headers[i]);
     return true;
@@ -228,14 +234,14 @@ static bool same_source(const Run *run, const State *state, Error *error)
 /* Takes over a checkpoint: the position, the network, and the texts that belong to it. */
 static bool continue_run(Run *run, Checkpoint *c, const State *state, Error *error)
 {
-    Text *const texts[STATE_TEXTS] = {NULL, &run->log, &run->alpha};
+    Text *const texts[STATE_TEXTS] = {NULL, &run->log, &run->alpha, &run->beta};
     run->epoch = state->epoch;
     run->iteration = state->iteration;
     run->tally_a = state->a;
     run->tally_b = state->b;
     run->seconds = state->seconds;
     bool ok = true;
-    for (int i = STATE_LOG; i < STATE_TEXTS; i++)
+    for (int i = STATE_LOG; i < texts_of(&run->plan); i++)
         ok = ok && continue_text(texts[i], run, state_texts[i], error) &&
              state_matches(state, i, texts[i]->bytes, texts[i]->count, run->folder, error);
     ok = ok && continue_text(&run->timing, run, "timing.tsv", error) &&
@@ -347,6 +353,7 @@ void run_close(Run *run)
     text_free(&run->config);
     text_free(&run->log);
     text_free(&run->alpha);
+    text_free(&run->beta);
     text_free(&run->timing);
     folder_unlock(run->lock);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const state_texts[STATE_TEXTS] = {"config.tsv", "log.tsv", "alpha.tsv"};
+const char *const state_texts[STATE_TEXTS] = {"config.tsv", "log.tsv", "alpha.tsv", "beta.tsv"};
 
 enum { TALLY = 6, VECTORS = 6 };
 
@@ -88,7 +88,7 @@ static bool put_state(Checkpoint *c, const State *s, Error *error)
               checkpoint_put(c, "mean", mean, IMAGE_CHANNELS, error) &&
               checkpoint_put(c, "deviation", deviation, IMAGE_CHANNELS, error);
     for (int i = 0; i < STATE_TEXTS; i++)
-        ok = ok && checkpoint_put_text(c, state_texts[i], s->sha256[i], error);
+        ok = ok && (!s->sha256[i][0] || checkpoint_put_text(c, state_texts[i], s->sha256[i], error));
     return ok;
 }
 
@@ -182,8 +182,13 @@ Checkpoint *state_open(State *state, const char *folder, Error *error)
               get_masks(state->kept, c, folder, error) && get_pixels(state, c, folder, error);
     if (ok && !(state->seconds >= 0 && state->seconds < 1e12))
         ok = impossible(folder, "seconds", state->seconds, error);
-    for (int i = 0; i < STATE_TEXTS; i++)
-        ok = ok && checkpoint_get_text(c, state_texts[i], state->sha256[i], sizeof state->sha256[i], error);
+    for (int i = 0; i < STATE_TEXTS; i++) {
+        Error *const why = i == STATE_BETA ? NULL : error;
+        if (ok && !checkpoint_get_text(c, state_texts[i], state->sha256[i], sizeof state->sha256[i], why)) {
+            state->sha256[i][0] = 0;
+            ok = i == STATE_BETA;
+        }
+    }
     if (ok)
         return c;
     if (c)

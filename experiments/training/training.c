@@ -165,6 +165,14 @@ static void record_epoch(Run *run, const Score *test)
         text_add(&run->alpha, "\n");
     }
     text_add(&run->alpha, "\n");
+    if (!plan->network.depth)
+        return;
+    double beta[MAX_LAYERS];
+    network_beta(run->net, beta);
+    text_add(&run->beta, "%d", run->epoch + 1);
+    for (int l = 0; l < plan->network.layers - 1; l++)
+        text_add(&run->beta, "\t%.9g", beta[l]);
+    text_add(&run->beta, "\n");
 }
 
 static void note_epoch(const Run *run, const Score *test, double seconds)
@@ -225,7 +233,7 @@ bool training_finish(Run *run, double save_every, Error *error)
         return run_save(run, error);
     run->finished = true;
     Text result = {0};
-    ok = (result_text(&result, &run->plan, run->log.bytes) ||
+    ok = (result_text(&result, &run->plan, run->log.bytes, run->beta.bytes) ||
           fail(error, "not enough memory for the log of %.400s", run->folder)) &&
          provenance_finish(run->folder, error) && text_write(&result, run->folder, "result.tsv", error);
     text_free(&result);

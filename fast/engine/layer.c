@@ -224,7 +224,7 @@ static void pool(Layer *layer, int n, int r)
 }
 
 /* What the levels of a layer hand on to the next one: whether its input is made, whether scratch holds the
- * filters of Winograd's algorithm. */
+ * filters of Winograd's algorithm, which it does where levels share them. */
 typedef struct {
     bool pooled, packed;
 } Done;
@@ -234,7 +234,7 @@ static void convolve(Layer *layer, Done *done, int n, int r)
 {
     const Conv2dShape block = block_at(layer, n, r);
     const Word *x = SET(layer_pooled)(layer, r);
-    const float *w = filters_of(layer), *b = bias_of(layer);
+    const float *w = filters_of(layer, r), *b = bias_of(layer, r);
     void *scratch = layer->scratch->conv.data;
     if (SET(winograd_pays)(block)) {
         done->pooled = r >= layer->x->level && r < layer->top && layer->spec.down == POOL_MAX;
@@ -242,7 +242,7 @@ static void convolve(Layer *layer, Done *done, int n, int r)
         Mark *marks = done->pooled ? layer->marks[r + 1] : NULL;
         SET(winograd_layer_forward)
         (layer->activation[r], pooled, marks, x, w, b, done->packed, block, scratch);
-        done->packed = true;
+        done->packed = !layer->spec.unshared;
     } else {
         SET(conv2d_forward)(layer->activation[r], x, w, b, true, block, scratch);
         done->packed = false;

@@ -39,12 +39,12 @@ struct Scratch {
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
-    Buffer part[MAX_EDGES];       /* of a fabric's node: the convolution of each edge */
-    Buffer brought, seen; /* of one edge: its map with zeros between pixels; filters or their gradient */
     /* For MBConv (fast/engine/mbconv.h): expanded maps, the gradient of projected ones, sums of the depthwise
      * convolution's gradient, coefficients of norms, gradients of averages, gates and what is in between. */
     Buffer wide[3], dprojected, depthwise, norms, excite[3];
     Buffer skips[MAX_LEVELS]; /* its full-size skips, for bilinear upsampling only */
+    Buffer part[MAX_EDGES];   /* of a fabric's node: the convolution of each edge */
+    Buffer brought, seen;     /* of one edge: its map with zeros between pixels; filters or their gradient */
     int coarsest;             /* level at which a layer that shares this scratch stores its output */
 };
 
@@ -94,14 +94,15 @@ INLINE bool kept(const Layer *layer, int r)
     return level_kept(layer->spec.kept, r);
 }
 
-INLINE const float *filters_of(const Layer *layer)
+/* Of level r; levels may share them. */
+INLINE const float *filters_of(const Layer *layer, int r)
 {
-    return layer->at.filters->data + layer->at.filters_at;
+    return layer->at.filters->data + layer->at.filters_at + layer_set_at(&layer->spec, r);
 }
 
-INLINE const float *bias_of(const Layer *layer)
+INLINE const float *bias_of(const Layer *layer, int r)
 {
-    return layer->spec.bias ? filters_of(layer) + layer_weights_count(&layer->spec) : NULL;
+    return layer->spec.bias ? filters_of(layer, r) + layer_weights_count(&layer->spec) : NULL;
 }
 
 /* The block's last norm, which the mix takes in, and where its channels start in layer->mean. */
@@ -119,7 +120,8 @@ INLINE size_t last_channels(const Layer *layer)
 INLINE const float *gamma_of(const Layer *layer, int r, int norm)
 {
     const LayerSpec *s = &layer->spec;
-    return s->affine ? filters_of(layer) + layer_gamma_at(s, r) + layer_norm_gamma(s, norm) : NULL;
+    const float *filters = layer->at.filters->data + layer->at.filters_at;
+    return s->affine ? filters + layer_gamma_at(s, r) + layer_norm_gamma(s, norm) : NULL;
 }
 
 /* a, b, c (3,K) of multires_gradient at level r. */

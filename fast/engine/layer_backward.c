@@ -21,7 +21,7 @@
 #include <string.h>
 
 /* dpooled[r] of a kept level: what its convolution hands back, and what pooling does. Returns whether scratch
- * holds the filters of Winograd's algorithm. */
+ * holds the next level's filters for Winograd's algorithm. */
 static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, int n, int r)
 {
     assert(layer->spec.block == BLOCK_CONV);
@@ -29,13 +29,13 @@ static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, 
     void *scratch = layer->scratch->conv.data;
     if (SET(winograd_pays)(block)) {
         SET(winograd_layer_backward_data)
-        (dpooled, unpooling, layer->dconv[r], filters_of(layer), packed, block, scratch);
-        return true;
+        (dpooled, unpooling, layer->dconv[r], filters_of(layer, r), packed, block, scratch);
+        return !layer->spec.unshared;
     }
     if (unpooling.dy)
         SET(unpool)(dpooled, &unpooling, input_at(layer, n, r));
     SET(conv2d_backward_data_from)
-    (dpooled, unpooling.dy != NULL, layer->dconv[r], filters_of(layer), block, scratch);
+    (dpooled, unpooling.dy != NULL, layer->dconv[r], filters_of(layer, r), block, scratch);
     return false;
 }
 
@@ -52,7 +52,7 @@ static void mbconv_backward(Layer *layer, Word *dpooled, Unpooling unpooling, fl
 static void filters_backward(Layer *layer, int n, int r)
 {
     const Conv2dShape block = block_at(layer, n, r);
-    float *dw = layer->at.dfilters->data + layer->at.filters_at;
+    float *dw = layer->at.dfilters->data + layer->at.filters_at + layer_set_at(&layer->spec, r);
     float *db = layer->spec.bias ? dw + layer_weights_count(&layer->spec) : NULL;
     (SET(winograd_weights_pays)(block) ? SET(winograd_backward_weights) : SET(conv2d_backward_weights))(
         dw, db, layer->dconv[r], SET(layer_pooled)(layer, r), block, layer->scratch->conv.data);

@@ -95,14 +95,14 @@ Activation SET(mbconv_activation)(const Layer *layer, int r, int norm)
 void SET(mbconv_expand)(const Layer *layer, int n, int r)
 {
     SET(conv2d_forward)
-    (layer->scratch->wide[0].data, SET(layer_pooled)(layer, r), filters_of(layer), NULL, false,
+    (layer->scratch->wide[0].data, SET(layer_pooled)(layer, r), filters_of(layer, 0), NULL, false,
      expansion_at(layer, n, r), layer->scratch->conv.data);
 }
 
 void SET(mbconv_filter)(const Layer *layer, Word *activated, int n, int r)
 {
     const Shape wide = expanded_at(layer, n, r);
-    const float *w = filters_of(layer) + layer_mbconv(&layer->spec).depthwise;
+    const float *w = filters_of(layer, 0) + layer_mbconv(&layer->spec).depthwise;
     SET(excite_scale)
     (activated, layer->scratch->wide[0].data, SET(mbconv_activation)(layer, r, 0), NULL, wide);
     SET(depthwise_forward)(layer->scratch->wide[1].data, activated, w, NULL, wide);
@@ -122,6 +122,6 @@ void SET(mbconv_forward)(Layer *layer, int n, int r, Pass pass)
     SET(excite_gates)(&layer->excite[r], excite_weights(layer), n, wide.c, layer_squeezed(&layer->spec));
     SET(excite_scale)(filtered, filtered, norm, layer->excite[r].gate, wide);
     SET(conv2d_forward) /* 6 */
-    (layer->activation[r], filtered, filters_of(layer) + at.project, NULL, false, projection_at(layer, n, r),
-     layer->scratch->conv.data);
+    (layer->activation[r], filtered, filters_of(layer, 0) + at.project, NULL, false,
+     projection_at(layer, n, r), layer->scratch->conv.data);
 }

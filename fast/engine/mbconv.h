@@ -57,7 +57,7 @@ void SET(mbconv_filter)(const Layer *layer, Word *activated, int n, int r);
 INLINE ExciteWeights excite_weights(const Layer *layer)
 {
     const MbconvPlaces at = layer_mbconv(&layer->spec);
-    const float *w = filters_of(layer);
+    const float *w = filters_of(layer, 0);
     return (ExciteWeights){w + at.w1, w + at.b1, w + at.w2, w + at.b2};
 }
 

@@ -66,7 +66,7 @@ static void chain(Layer *layer, float *dfilters, int n, int r, Stage until)
 {
     const Shape wide = expanded_at(layer, n, r);
     const MbconvPlaces at = layer_mbconv(&layer->spec);
-    const float *w = filters_of(layer);
+    const float *w = filters_of(layer, 0);
     Scratch *s = layer->scratch;
     Word *expanded = s->wide[0].data, *middle = s->wide[1].data, *gradient = s->wide[2].data;
     const Conv2dShape projection = projection_at(layer, n, r);
@@ -119,7 +119,7 @@ void SET(mbconv_backward)(Layer *layer, Word *dpooled, float *dfilters, int n, i
     (dfilters, NULL, dexpanded, SET(layer_pooled)(layer, r), expansion, layer->scratch->conv.data);
     if (dpooled)
         SET(conv2d_backward_data_from)
-    (dpooled, true, dexpanded, filters_of(layer), expansion, layer->scratch->conv.data);
+    (dpooled, true, dexpanded, filters_of(layer, 0), expansion, layer->scratch->conv.data);
 }
 
 const Word *SET(mbconv_stage)(const Layer *layer, Stage stage, int r)

@@ -6,14 +6,15 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { BATCH = 192, LAYERS = 10, LEVELS = 5 };
 
-typedef enum { NO_POOLING, PREDEFINED, FIVE_LEVELS, PRUNED, NETS } Net;
-static const char *const names[NETS] = {"no-pooling", "predefined", "R=5", "one-res"};
+typedef enum { NO_POOLING, PREDEFINED, FIVE_LEVELS, PRUNED, LEARNED_DEPTH, NETS } Net;
+static const char *const names[NETS] = {"no-pooling", "predefined", "R=5", "one-res", "R=5 and depth"};
 
 static NetworkSpec spec_of(Net net, int channels)
 {
@@ -28,7 +29,8 @@ static NetworkSpec spec_of(Net net, int channels)
                      .levels = net == NO_POOLING ? 1 : LEVELS,
                      .bias = true,
                      .eps = 1e-5,
-                     .momentum = 0.1};
+                     .momentum = 0.1,
+                     .depth = net == LEARNED_DEPTH ? all_levels(LAYERS - 1) : 0};
     for (int l = 0; l < LAYERS; l++)
         s.kept[l] = net == NO_POOLING   ? 1
                     : net == PREDEFINED ? 1u << stages[l]
@@ -147,6 +149,36 @@ static double sampling_seconds(const Kernels *kernels, int channels, int batch)
     return seconds;
 }
 
+/* The depth mix alone, on what a step has left in its network. */
+static void depth_forward(void *context)
+{
+    const Network *net = ((StepWork *)context)->net;
+    net->engine->depth_forward(net->depth, net->mixed, (const Tensor *const *)net->map + 1);
+}
+
+static void depth_backward(void *context)
+{
+    const Network *net = ((StepWork *)context)->net;
+    net->engine->depth_backward(net->depth, net->dmixed, WANT_LOGITS);
+    for (int l = LAYERS - 2; l >= 0; l--)
+        net->engine->depth_share(net->depth, net->dmap[0], l, true);
+}
+
+/* Bytes: forward reads every hidden map and writes one; backward reads map and gradient for beta, and reads
+ * two and writes one for each map's share. */
+static void bench_depth(StepWork *work, const Kernels *kernels, Peak peak, const char *shape, int threads)
+{
+    const NetworkSpec *s = &work->net->spec;
+    const double map = (double)lanes_count((Shape){BATCH, s->channels, s->height, s->width}) *
+                       (strcmp(kernels->name, "bf16") == 0 ? 2 : 4);
+    const double forward = LAYERS * map / measure_seconds(depth_forward, work);
+    const double backward = 5 * (LAYERS - 1) * map / measure_seconds(depth_backward, work);
+    measure_line("depth_mix_forward", kernels->name, shape, threads, forward / 1e9, "GB/s",
+               forward / peak.bytes, 0);
+    measure_line("depth_mix_backward", kernels->name, shape, threads, backward / 1e9, "GB/s",
+               backward / peak.bytes, 0);
+}
+
 static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, int channels, int batch)
 {
     char shape[64];
@@ -157,15 +189,18 @@ static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, i
     if (make_work(&work, kernels, &s, batch)) {
         const double weight = measure_seconds(weight_step, &work) / batch;
         measure_line("weight_step", kernels->name, shape, threads, 1 / weight, "images/s",
-                     6 * macs / weight / peak.flops, 0);
-        if (net == FIVE_LEVELS) {
+                   6 * macs / weight / peak.flops, 0);
+        if (net == LEARNED_DEPTH)
+            bench_depth(&work, kernels, peak, shape, threads);
+        if (net == FIVE_LEVELS || net == LEARNED_DEPTH) {
             const double alpha = measure_seconds(alpha_step, &work) / batch;
             measure_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
-                         4 * macs / alpha / peak.flops, 0);
-            measure_line("pool_and_upsample", kernels->name, shape, threads,
-                         100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
-                         "% of weight_step", 0, 0);
+                       4 * macs / alpha / peak.flops, 0);
         }
+        if (net == FIVE_LEVELS)
+            measure_line("pool_and_upsample", kernels->name, shape, threads,
+                       100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
+                       "% of weight_step", 0, 0);
     }
     free_work(&work);
 }

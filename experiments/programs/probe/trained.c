@@ -102,6 +102,10 @@ bool probe_create(Probe *probe, const Network *net, Error *error)
 {
     const NetworkSpec *s = &net->spec;
     *probe = (Probe){kernels_best("f32"), s->layers, net->batch, s->height, s->width, .sums = NULL};
+    if (s->depth || s->unshared)
+        return fail(error,
+                    "the run has a learned depth or unshared filters, which the probe does not follow: "
+                    "choose another one");
     if (!probe->kernels)
         return fail(error, "NOPOOL_ISA names an instruction set that this CPU lacks: unset it");
     if (s->block != BLOCK_CONV)
