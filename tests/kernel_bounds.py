@@ -107,6 +107,74 @@ def relu(case, u, backward):
     return {"dx": (gradients(F.relu(x), case.tensor("dy"), x=x)["dx"], 0.0)}
 
 
+def sigmoid(case, u, backward):
+    x = leaf(case.tensor("x"))
+    y = torch.sigmoid(x)
+    if not backward:
+        return {"y": (y, C * u * y)}
+    # y carries an error of C u, and in bf16 a rounding of 2^-8, to 1 - y.
+    stored = 2.0**-8 if u == 2.0**-24 and case.arrays.get("bf16") else 0.0
+    return {"dx": (gradients(y, case.tensor("dy"), x=x)["dx"],
+                   case.tensor("dy").abs() * y * (4 * u * (1 - y) + (C * u + stored) * (1 - y) + (C * u + stored) * y))}
+
+
+def swish(case, u, backward):
+    x = leaf(case.tensor("x"))
+    y = F.silu(x)
+    if not backward:
+        return {"y": (y, (C + 1) * u * y.abs())}
+    s = torch.sigmoid(x)
+    slope = s + x.abs() * s * (1 - s)
+    return {"dx": (gradients(y, case.tensor("dy"), x=x)["dx"], 22 * u * case.tensor("dy").abs() * slope)}
+
+
+def depthwise(case, u, backward):
+    names = [n for n in ("x", "w", "b") if n in case.arrays]
+    value = {n: leaf(case.tensor(n)) for n in names}
+    gauge = {n: leaf(case.tensor(n).abs()) for n in names}
+    n, c, h, w = value["x"].shape
+    y = F.conv2d(value["x"], value["w"], value.get("b"), padding=1, groups=c)
+    y_gauge = F.conv2d(gauge["x"], gauge["w"], gauge.get("b"), padding=1, groups=c)
+    if not backward:
+        return {"y": (y, (9 + C) * u * y_gauge)}
+    dy, terms = case.tensor("dy"), {"dx": 9, "dw": n * h * w, "db": n * h * w}
+    exact, bound = gradients(y, dy, **value), gradients(y_gauge, dy.abs(), **gauge)
+    return {k: (exact[k], (terms[k] + C) * u * bound[k]) for k in exact}
+
+
+LARGEST = 1e-6  # of a tensor's largest number: what a right gradient of the reference reaches
+
+
+def compared_by_size(expected):
+    return {n: (value, LARGEST * value.abs().max()) for n, value in expected.items()}
+
+
+def excited(x, w1, b1, w2, b2):
+    hidden = F.silu(F.linear(x.mean((2, 3)), w1, b1))
+    return x * torch.sigmoid(F.linear(hidden, w2, b2))[:, :, None, None]
+
+
+def squeeze_excite(case, _, backward):
+    value = {n: leaf(case.tensor(n)) for n in ("x", "w1", "b1", "w2", "b2")}
+    y = excited(**value)
+    return compared_by_size(gradients(y, case.tensor("dy"), **value) if backward else {"y": y})
+
+
+def mbconv(case, _, backward):
+    names = ("x", "expand", "depthwise", "w1", "b1", "w2", "b2", "project")
+    value, eps = {n: leaf(case.tensor(n)) for n in names}, float(case.arrays["eps"])
+
+    def norm(t):
+        return F.batch_norm(t, None, None, training=True, eps=eps)
+
+    h = F.silu(norm(F.conv2d(value["x"], value["expand"])))
+    h = F.silu(norm(F.conv2d(h, value["depthwise"], padding=1, groups=h.shape[1])))
+    h = excited(h, value["w1"], value["b1"], value["w2"], value["b2"])
+    y = norm(F.conv2d(h, value["project"]))
+    y = y + value["x"] if y.shape[1] == value["x"].shape[1] else y
+    return compared_by_size(gradients(y, case.tensor("dy"), **value) if backward else {"y": y})
+
+
 class Norm:
     """Batch norm in training mode with bounds: x may already carry an error ex, dy an error edy."""
 
@@ -371,6 +439,7 @@ def cosine_lr(case, u, _):
     return {"lr": (torch.tensor(value), torch.tensor(3 * C * u * (abs(most) + abs(least))))}
 
 
-OPERATIONS = {"conv2d": conv2d, "pool": pool, "upsample": upsample, "relu": relu, "batchnorm": batchnorm,
+OPERATIONS = {"conv2d": conv2d, "pool": pool, "upsample": upsample, "relu": relu, "sigmoid": sigmoid, "swish": swish,
+              "depthwise": depthwise, "squeeze_excite": squeeze_excite, "mbconv": mbconv, "batchnorm": batchnorm,
               "mix": mix, "linear": linear, "global_average": global_average, "cross_entropy": cross_entropy,
               "multires": multires, "sgd_step": sgd_step, "adam_step": adam_step, "cosine_lr": cosine_lr}

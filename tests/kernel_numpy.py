@@ -4,7 +4,8 @@ Inputs are random numbers that a float holds exactly, so that both sets and PyTo
 comparison has its own bound, derived in kernel_bounds.py. Pool windows have no ties and no ReLU stands within
 its error of 0, so no bound is carried through a kink. For bf16 the tensors and filters are numbers that a
 bfloat16 holds, and a result that is a tensor may be off by one more rounding of 2^-8; the layer, multires, is
-left to make check, which looks at it stage by stage.
+left to make check, which looks at it stage by stage. So are the fast sets' squeeze_excite and mbconv, of whose
+many steps only ref's is compared here.
 
 Usage: kernel_numpy.py [seed]. The folder of kernel is $NOPOOL_BUILD or build; the exit status is the verdict.
 """
@@ -26,7 +27,7 @@ UNIT = {"ref": 2.0**-53, "f32": 2.0**-24, "bf16": 2.0**-24}
 BFLOAT16 = 2.0**-8
 # What bf16 stores as tensors of bfloat16 (and filters of convolutions), by operation; all else is float.
 TENSORS = {"conv2d": ("x", "w", "dy", "y", "dx"), "global_average": ("x", "dx"),
-           **{name: ("x", "dy", "y", "dx") for name in ("pool", "upsample", "relu", "batchnorm", "mix")}}
+           **{name: ("x", "dy", "y", "dx") for name in ("pool", "upsample", "relu", "batchnorm", "mix", "sigmoid", "swish", "depthwise")}}
 
 
 def write(path, case, rng):
@@ -129,6 +130,37 @@ def upsample_cases(rng):
 def relu_cases(rng):
     for shape in [(2, 3, 4, 5), (17, 5), (40,), (2, 3, 4)]:
         yield Case({"x": normal(rng, *shape), "dy": normal(rng, *shape)})
+
+
+def sigmoid_cases(rng):
+    for shape in [(2, 3, 4, 5), (17, 5), (40,), (2, 3, 4)]:
+        yield Case({"x": as_float(4 * normal(rng, *shape)), "dy": normal(rng, *shape)})
+
+
+swish_cases = sigmoid_cases
+
+
+def depthwise_cases(rng):
+    for n, c, h, w, bias in [(1, 1, 1, 1, 1), (2, 3, 7, 4, 1), (17, 5, 8, 8, 0), (3, 130, 2, 3, 1), (16, 33, 4, 5, 0)]:
+        arrays = {"x": normal(rng, n, c, h, w), "w": normal(rng, c, 1, 3, 3), "dy": normal(rng, n, c, h, w)}
+        if bias:
+            arrays["b"] = normal(rng, c)
+        yield Case(arrays)
+
+
+def squeeze_excite_cases(rng):
+    for n, c, q, h, w in [(1, 1, 1, 1, 1), (2, 6, 2, 3, 4), (17, 5, 3, 2, 2), (3, 40, 10, 4, 5)]:
+        yield Case({"x": normal(rng, n, c, h, w), "w1": normal(rng, q, c), "b1": normal(rng, q),
+                    "w2": normal(rng, c, q), "b2": normal(rng, c), "dy": normal(rng, n, c, h, w)})
+
+
+def mbconv_cases(rng):
+    for n, c, k, h, w in [(3, 2, 2, 3, 4), (5, 3, 4, 2, 2), (17, 9, 9, 4, 4), (4, 8, 8, 5, 3)]:
+        e, q = 6 * c, max(1, c // 4)
+        yield Case({"x": normal(rng, n, c, h, w), "expand": normal(rng, e, c, 1, 1), "eps": 0.01,
+                    "depthwise": normal(rng, e, 1, 3, 3), "w1": normal(rng, q, e), "b1": normal(rng, q),
+                    "w2": normal(rng, e, q), "b2": normal(rng, e), "project": normal(rng, k, e, 1, 1),
+                    "dy": normal(rng, n, k, h, w)})
 
 
 def batchnorm_cases(rng):
@@ -286,7 +318,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in passes:
             for kernel_set in UNIT:
-                if kernel_set == "bf16" and name.startswith("multires"):
+                if kernel_set == "bf16" and name.startswith("multires") or kernel_set != "ref" and name.startswith(
+                        ("squeeze_excite", "mbconv")):
                     continue
                 ran, worst, where = compare(name, kernel_set, seed, folder)
                 good = ran > 0 and worst <= 1

@@ -14,8 +14,11 @@
 enum { REF, F32, BF16, SETS };
 static const char *const set_names[] = {"ref", "f32", "bf16"};
 
-#define LAYER "x:2,3,4,8 w:5,3,3,3 b:5 a:3 down@avg up@bilinear eps=1e-5"
-#define ADAM  "w:2,3 dw:2,3 m:2,3 v:2,3 lr=0.1 beta1=0.5 beta2=0.999 eps=1 weight_decay=0"
+#define LAYER  "x:2,3,4,8 w:5,3,3,3 b:5 a:3 down@avg up@bilinear eps=1e-5"
+#define EXCITE "x:2,3,5,4 w1:2,3 b1:2 w2:3,2 b2:3"
+#define MBCONV \
+    "x:2,3,5,4 expand:18,3,1,1 depthwise:18,1,3,3 w1:1,18 b1:1 w2:18,1 b2:18 project:3,18,1,1 eps=1e-3"
+#define ADAM "w:2,3 dw:2,3 m:2,3 v:2,3 lr=0.1 beta1=0.5 beta2=0.999 eps=1 weight_decay=0"
 
 /* Every pass, with the results it must give. */
 static const struct {
@@ -31,6 +34,17 @@ static const struct {
     {"upsample_backward", "x:2,3,2,1 mode@zeros factor=2 dy:2,3,4,2", "dx:2,3,2,1"},
     {"relu_forward", "x:2,3,4", "y:2,3,4"},
     {"relu_backward", "x:17,5 dy:17,5", "dx:17,5"},
+    {"sigmoid_forward", "x:2,3,4", "y:2,3,4"},
+    {"sigmoid_backward", "x:17,5 dy:17,5", "dx:17,5"},
+    {"swish_forward", "x:2,3,4", "y:2,3,4"},
+    {"swish_backward", "x:17,5 dy:17,5", "dx:17,5"},
+    {"depthwise_forward", "x:2,3,5,4 w:3,1,3,3 b:3", "y:2,3,5,4"},
+    {"depthwise_backward", "x:2,3,5,4 w:3,1,3,3 b:3 dy:2,3,5,4", "dx:2,3,5,4 dw:3,1,3,3 db:3"},
+    {"squeeze_excite_forward", EXCITE, "y:2,3,5,4"},
+    {"squeeze_excite_backward", EXCITE " dy:2,3,5,4", "dx:2,3,5,4 dw1:2,3 db1:2 dw2:3,2 db2:3"},
+    {"mbconv_forward", MBCONV, "y:2,3,5,4"},
+    {"mbconv_backward", MBCONV " dy:2,3,5,4",
+     "dx:2,3,5,4 dexpand:18,3,1,1 ddepthwise:18,1,3,3 dw1:1,18 db1:1 dw2:18,1 db2:18 dproject:3,18,1,1"},
     {"batchnorm_forward", "x:2,3,4,4 eps=1e-5", "y:2,3,4,4 mean:3 var:3"},
     {"batchnorm_backward", "x:2,3,4,4 eps=1e-5 gamma:3 beta:3 dy:2,3,4,4", "dx:2,3,4,4 dgamma:3 dbeta:3"},
     {"mix_forward", "a:2 x0:2,3 x1:2,3", "y:2,3 alpha:2"},
@@ -229,6 +243,17 @@ static const struct {
      "'factor' is 1.07374e+09; expected less"},
     {"upsample_forward", "x:2,3,4,4 factor=65536 mode@nearest", "'y' would have the shape"},
     {"relu_backward", "x:2,3 dy:3,2", "'dy' has the shape (3,2); expected numbers of shape (2,3)"},
+    {"depthwise_forward", "x:2,3,4,4 w:3,3,3,3", "'w' has the shape (3,3,3,3)"},
+    {"squeeze_excite_forward", "x:2,3,4,4 w1:2,4 b1:2 w2:3,2 b2:3", "'w1' has the shape (2,4)"},
+    {"mbconv_forward",
+     "x:2,3,4,4 expand:12,3,1,1 depthwise:12,1,3,3 w1:1,12 b1:1 w2:12,1 b2:12 project:3,12,1,1 eps=1e-3",
+     "expected 18, 6 times as many"},
+    {"mbconv_forward",
+     "x:2,3,4,4 expand:18,3,1,1 depthwise:18,1,3,3 w1:2,18 b1:2 w2:18,2 b2:18 project:3,18,1,1 eps=1e-3",
+     "expected 1, a quarter"},
+    {"mbconv_forward",
+     "x:2,3,4,4 expand:18,3,1,1 depthwise:18,1,3,3 w1:1,18 b1:1 w2:18,1 b2:18 project:3,18,1,1 eps=0",
+     "'eps' is 0"},
     {"batchnorm_forward", "x:2,3,4,4", "'eps' is missing"},
     {"batchnorm_forward", "x:2,3,4,4 eps=0", "'eps' is 0; expected a number over 0"},
     {"batchnorm_forward", "x:2,3,4,4 eps=-1", "'eps' is -1"},
@@ -278,7 +303,7 @@ START_TEST(test_kernel_refuses_a_wrong_command_line)
     user_expects_message("expected OP SET IN.h5 OUT.h5", true);
     user_write("x:2,3");
     static const char *const unknown[] = {
-        "relu", "relu_", "relu_forwards", "sgd_step_forward", "sgd_step_backward", "", "swish_forward"};
+        "relu", "relu_", "relu_forwards", "sgd_step_forward", "sgd_step_backward", "", "gelu_forward"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         ck_assert_int_eq(user_run_pass(unknown[i], "ref"), 2);
         user_expects_message("known are conv2d_forward|backward", true);

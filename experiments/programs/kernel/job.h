@@ -6,7 +6,7 @@
 #include "../../../fast/kernels.h"
 #include "arrays.h"
 
-enum { MAX_INPUTS = 12, MAX_OUTPUTS = 4, MAX_JOB_ARRAYS = MAX_INPUTS + MAX_MIXED + 1 };
+enum { MAX_INPUTS = 12, MAX_OUTPUTS = 8, MAX_JOB_ARRAYS = MAX_INPUTS + MAX_MIXED + 1 };
 
 typedef enum {
     NOTHING, /* ends a list */

@@ -3,6 +3,7 @@
 #include "../../../ref/multires.h"
 #include "../../../ref/engine.h"
 #include "passes.h"
+#include <string.h>
 
 /* A layer with its parameters, gradients, input and output. What could not be made is NULL. */
 typedef struct {
@@ -13,9 +14,25 @@ typedef struct {
     Layer *layer;
 } LayerJob;
 
+/* Of mbconv, whose arrays are these. */
+static bool is_mbconv(const Job *job)
+{
+    return job_array(job, "expand") != NULL;
+}
+
 static LayerSpec layer_spec(const Job *job)
 {
     const Conv2dShape s = job_conv2d(job);
+    if (is_mbconv(job))
+        return (LayerSpec){.channels_in = s.c,
+                           .channels_out = s.k,
+                           .height = s.h,
+                           .width = s.w,
+                           .levels = 1,
+                           .kept = 1,
+                           .block = BLOCK_MBCONV,
+                           .eps = job_number(job, "eps"),
+                           .momentum = 0.1};
     const int levels = job_dimension(job, 'R');
     return (LayerSpec){.channels_in = s.c,
                        .channels_out = s.k,
@@ -76,9 +93,29 @@ static void import(Job *job, Tensor *t, const Engine *engine, const char *name)
     engine->tensor_import(t, images, array->dims[0]);
 }
 
+/* MBConv's parameters where they stand in the layer's slice. */
+enum { MBCONV_ARRAYS = 7 };
+static const char *const mbconv_names[MBCONV_ARRAYS] = {"expand", "depthwise", "w1",     "b1",
+                                                        "w2",     "b2",        "project"};
+static const char *const mbconv_gradients[MBCONV_ARRAYS] = {"dexpand", "ddepthwise", "dw1",     "db1",
+                                                            "dw2",     "db2",        "dproject"};
+
+static void mbconv_places(size_t at[MBCONV_ARRAYS + 1], const LayerSpec *spec)
+{
+    const MbconvPlaces p = layer_mbconv(spec);
+    const size_t places[] = {p.expand, p.depthwise, p.w1, p.b1, p.w2, p.b2, p.project, p.end};
+    memcpy(at, places, sizeof places);
+}
+
 static void write_parameters(const LayerJob *l, const Job *job)
 {
     const Engine *engine = l->engine;
+    size_t at[MBCONV_ARRAYS + 1];
+    mbconv_places(at, &l->spec);
+    for (int i = 0; is_mbconv(job) && i < MBCONV_ARRAYS; i++)
+        engine->vector_write(l->at.filters, at[i], job_input(job, mbconv_names[i]), at[i + 1] - at[i]);
+    if (is_mbconv(job))
+        return;
     const size_t weights = layer_weights_count(&l->spec);
     engine->vector_write(l->at.filters, 0, job_input(job, "w"), weights);
     if (l->spec.bias)
@@ -89,6 +126,12 @@ static void write_parameters(const LayerJob *l, const Job *job)
 static void read_gradients(Job *job, const LayerJob *l)
 {
     const Engine *engine = l->engine;
+    size_t at[MBCONV_ARRAYS + 1];
+    mbconv_places(at, &l->spec);
+    for (int i = 0; is_mbconv(job) && i < MBCONV_ARRAYS; i++)
+        engine->vector_read(job_output(job, mbconv_gradients[i]), l->at.dfilters, at[i], at[i + 1] - at[i]);
+    if (is_mbconv(job))
+        return;
     const size_t weights = layer_weights_count(&l->spec);
     engine->vector_read(job_output(job, "dw"), l->at.dfilters, 0, weights);
     if (l->spec.bias)
@@ -126,6 +169,11 @@ static void by_engine(Job *job, const Engine *engine)
     }
     engine->tensor_free(dx);
     layer_job_free(&l);
+}
+
+void pass_mbconv_by_engine(Job *job)
+{
+    by_engine(job, job->kernels->engine);
 }
 
 static MultiresShape multires_shape(const Job *job)

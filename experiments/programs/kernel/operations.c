@@ -34,6 +34,19 @@ static bool expect_eps(const Job *job, Error *error)
                          error);
 }
 
+/* The network's own sizes, which the fast sets' layer has. */
+static bool check_mbconv(Job *job, Error *error)
+{
+    const int c = job_dimension(job, 'C'), e = job_dimension(job, 'E'), q = job_dimension(job, 'Q');
+    if (e != 6 * c)
+        return fail(error, "%s: 'expand' makes %d channels of %d; expected %d, 6 times as many", job->path, e,
+                    c, 6 * c);
+    if (q != (c < 8 ? 1 : c / 4))
+        return fail(error, "%s: 'w1' gives %d numbers; expected %d, a quarter of 'x's channels, at least 1",
+                    job->path, q, c < 8 ? 1 : c / 4);
+    return expect_eps(job, error);
+}
+
 static bool expect_rate(const Job *job, const char *name, Error *error)
 {
     double value = job_number(job, name);
@@ -206,6 +219,63 @@ const Operation operations[] = {
      pass_relu_forward,
      pass_relu_backward,
      false},
+    {"sigmoid",
+     {{ARRAY, "x", "*", 0}},
+     {{ARRAY, "y", "*", 0}},
+     {"x"},
+     NULL,
+     NULL,
+     pass_sigmoid_forward,
+     pass_sigmoid_backward,
+     false},
+    {"swish",
+     {{ARRAY, "x", "*", 0}},
+     {{ARRAY, "y", "*", 0}},
+     {"x"},
+     NULL,
+     NULL,
+     pass_swish_forward,
+     pass_swish_backward,
+     false},
+    {"depthwise",
+     {{ARRAY, "x", "NCHW", 0}, {ARRAY, "w", "C133", 0}, {ARRAY_OPTIONAL, "b", "C", 0}},
+     {{ARRAY, "y", "NCHW", 0}},
+     {"x", "w", "b"},
+     NULL,
+     "a filter a channel, zero padding; filters are not rounded in bf16",
+     pass_depthwise_forward,
+     pass_depthwise_backward,
+     false},
+    {"squeeze_excite",
+     {{ARRAY, "x", "NCHW", 0},
+      {ARRAY, "w1", "QC", 0},
+      {ARRAY, "b1", "Q", 0},
+      {ARRAY, "w2", "CQ", 0},
+      {ARRAY, "b2", "C", 0}},
+     {{ARRAY, "y", "NCHW", 0}},
+     {"x", "w1", "b1", "w2", "b2"},
+     NULL,
+     "y = x sigmoid(w2 swish(w1 average(x) + b1) + b2)",
+     pass_squeeze_excite_forward,
+     pass_squeeze_excite_backward,
+     false},
+    {"mbconv",
+     {{ARRAY, "x", "NCHW", 0},
+      {ARRAY, "expand", "EC11", 0},
+      {ARRAY, "depthwise", "E133", 0},
+      {ARRAY, "w1", "QE", 0},
+      {ARRAY, "b1", "Q", 0},
+      {ARRAY, "w2", "EQ", 0},
+      {ARRAY, "b2", "E", 0},
+      {ARRAY, "project", "KE11", 0},
+      {NUMBER, "eps", "", 0}},
+     {{ARRAY, "y", "NKHW", 0}},
+     {"x", "expand", "depthwise", "w1", "b1", "w2", "b2", "project"},
+     check_mbconv,
+     "training mode, batch norm without affine maps; E = 6 C, Q = max(1, C/4); the skip where K = C",
+     pass_mbconv_forward,
+     pass_mbconv_backward,
+     true},
     {"batchnorm",
      {{ARRAY, "x", "NCHW", 0},
       {ARRAY_OPTIONAL, "gamma", "C", 0},

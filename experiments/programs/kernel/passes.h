@@ -12,6 +12,19 @@ void pass_upsample_forward(Job *job);
 void pass_upsample_backward(Job *job);
 void pass_relu_forward(Job *job);
 void pass_relu_backward(Job *job);
+/* mbconv.c */
+void pass_sigmoid_forward(Job *job);
+void pass_sigmoid_backward(Job *job);
+void pass_swish_forward(Job *job);
+void pass_swish_backward(Job *job);
+void pass_depthwise_forward(Job *job);
+void pass_depthwise_backward(Job *job);
+void pass_squeeze_excite_forward(Job *job);
+void pass_squeeze_excite_backward(Job *job);
+void pass_mbconv_forward(Job *job);
+void pass_mbconv_backward(Job *job);
+/* multires.c: a layer of a fast set's engine with MBConv as its block and one level, whose alpha is 1. */
+void pass_mbconv_by_engine(Job *job);
 void pass_batchnorm_forward(Job *job);
 void pass_batchnorm_backward(Job *job);
 void pass_mix_forward(Job *job);
