@@ -6,6 +6,7 @@
 #include "training.h"
 #include "mix.h"
 #include "random.h"
+#include "training_fabric.h"
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -95,6 +96,12 @@ static PlainNetworkShape network_shape(const TrainingSettings *s)
                                .linear_head = s->linear_head,
                                .eps = s->norm_eps,
                                .momentum = s->norm_momentum};
+    if (s->net != NET_LAYERS) { /* choice "fabric": no layers, no levels */
+        shape.net = s->net;
+        shape.fabric_layers = s->layers;
+        shape.layers = shape.levels = 0;
+        return shape;
+    }
     for (int l = 0; l < s->layers; l++)
         for (int r = s->mix == MIX_NONE ? 0 : s->first_level; r < shape.levels; r++)
             shape.kept[l] |= 1u << r;
@@ -113,12 +120,32 @@ static void draw(PlainNetwork *net, const double *w, size_t count, double fan_in
         net->filters[i] = sqrt(2.0 / fan_in) * random_normal(seed, STREAM_FILTERS, (uint32_t)i, 0);
 }
 
+/* Choice "fabric-init": of each edge, over the channels that an output channel sees, three where it is
+ * sparse; filters of the others stay 0. */
+static void initialise_node(PlainNetwork *net, const PlainNode *node, uint64_t seed)
+{
+    const int filters = node->spec.channels;
+    for (int e = 0; e < node->spec.edges; e++) {
+        const Edge *edge = &node->spec.edge[e];
+        const size_t count = (size_t)filters * edge->channels * 9;
+        draw(net, node->parameters.w[e], count, 9 * (edge->sparse ? 3 : edge->channels), seed);
+        double *w = net->filters + (node->parameters.w[e] - net->filters);
+        for (size_t i = 0; i < count; i++)
+            if (!edge_sees(edge, (int)(i / ((size_t)edge->channels * 9)), (int)(i / 9) % edge->channels))
+                w[i] = 0;
+    }
+    for (int k = 0; node->spec.affine && k < filters; k++)
+        net->filters[node->parameters.gamma - net->filters + k] = 1;
+}
+
 /* Choice "conv-bias": filters normal with variance 2 / fan-in, biases 0, a 0: "the mixing weights are
  * initialized with the same value". A linear head has variance 1 / fan-in. Each weight is keyed by its place.
  */
 static void initialise(PlainNetwork *net, uint64_t seed)
 {
     const PlainNetworkShape *s = &net->shape;
+    for (int i = 0; net->fabric && i < net->fabric->layers * net->fabric->scales; i++)
+        initialise_node(net, &net->fabric->node[i], seed);
     for (int l = 0; l < s->layers; l++) {
         PlainLayer *layer = &net->layer[l];
         const Conv2dShape block = layer->shape.block;

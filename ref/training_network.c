@@ -6,6 +6,7 @@
 #include "global_average.h"
 #include "linear.h"
 #include "mix.h"
+#include "training_fabric.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static double *room(PlainNetwork *net, size_t count, bool *failed)
 
 void plain_network_free(PlainNetwork *net)
 {
+    plain_fabric_free(net ? net->fabric : NULL);
     while (net && net->rooms) {
         struct Room *next = net->rooms->next;
         free(net->rooms);
@@ -291,6 +293,10 @@ static void place_layers(PlainNetwork *net, int batch, bool *failed)
         net->filters_count += layer_filters(s, l);
         net->statistics_count += (size_t)norms_of(s) * (2 * norm_channels(s, l) + (is_mbconv(s, l) ? 3 : 1));
     }
+    if (s->net != NET_LAYERS) {
+        net->filters_count = plain_fabric_filters(s);
+        net->statistics_count = plain_fabric_statistics(s);
+    }
     net->filters_count += head ? head + (size_t)s->classes : 0;
     net->logits_count = (size_t)s->layers * s->levels + (s->depth_mix ? (size_t)s->layers - 1 : 0);
     double *w = net->filters = room(net, net->filters_count, failed);
@@ -303,6 +309,8 @@ static void place_layers(PlainNetwork *net, int batch, bool *failed)
     double *statistics = net->statistics = room(net, net->statistics_count, failed);
     if (*failed)
         return;
+    if (s->net != NET_LAYERS)
+        *failed = !(net->fabric = plain_fabric_create(s, batch, &w, &dw, &statistics));
     for (int l = 0; l < s->layers; l++)
         place_parameters(net, l, &w, &dw, &statistics);
     net->b = s->depth_mix ? net->logits + (size_t)s->layers * s->levels : NULL;
@@ -340,6 +348,13 @@ PlainNetwork *plain_network_create(const PlainNetworkShape *shape, int batch)
         return net;
     plain_network_free(net);
     return NULL;
+}
+
+/* The map that the head averages. */
+static Shape last_map(const PlainNetwork *net, int n)
+{
+    const PlainNetworkShape *s = &net->shape;
+    return net->fabric ? (Shape){n, s->channels, 1, 1} : conv2d_output(block_of(s, s->layers - 1, n));
 }
 
 // book: training_network
@@ -383,7 +398,7 @@ static const double *mix_layers(PlainNetwork *net)
 double plain_network_forward(PlainNetwork *net, const double *x, const int *labels, int n, StatisticsUse use)
 {
     const PlainNetworkShape *s = &net->shape;
-    const double *h = x; /* h_0 */
+    const double *h = net->fabric ? plain_fabric_forward(net->fabric, x, n, use) : x; /* h_0 */
     for (int l = 0; l < s->layers; l++) {
         PlainLayer *layer = &net->layer[l];
         layer->shape.block.n = n;
@@ -397,7 +412,7 @@ double plain_network_forward(PlainNetwork *net, const double *x, const int *labe
             track(layer, use, s->momentum);
         h = layer->y; /* h_(l+1) = M(h_l) */
     }
-    ref_global_average_forward(net->average, h, conv2d_output(net->layer[s->layers - 1].shape.block));
+    ref_global_average_forward(net->average, h, last_map(net, n));
     if (s->linear_head)
         ref_linear_forward(net->class_logits, net->average, net->head_w, net->head_b, n, s->channels,
                            s->classes);
@@ -432,7 +447,6 @@ static void add_share(PlainNetwork *net, int l)
 static void backward(PlainNetwork *net, const double *x, const int *labels, int n, bool filters, bool logits)
 {
     const PlainNetworkShape *s = &net->shape;
-    const Shape last = conv2d_output(net->layer[s->layers - 1].shape.block);
     memset(net->dclass_logits, 0, (size_t)n * s->classes * sizeof *net->dclass_logits);
     ref_cross_entropy_backward(net->dclass_logits, net->class_logits, labels, n, s->classes);
     if (s->linear_head) {
@@ -440,10 +454,15 @@ static void backward(PlainNetwork *net, const double *x, const int *labels, int 
         ref_linear_backward(net->daverage, filters ? net->dhead_w : NULL, filters ? net->dhead_b : NULL,
                             net->dclass_logits, net->average, net->head_w, n, s->channels, s->classes);
     }
+    if (net->fabric) { /* whose last map is one pixel: its average is itself */
+        if (filters)
+            plain_fabric_backward(net->fabric, net->daverage, x, n);
+        return;
+    }
     for (int l = 0; l < s->layers; l++)
         memset(net->layer[l].dy, 0,
                shape_count(conv2d_output(net->layer[l].shape.block)) * sizeof *net->layer[l].dy);
-    ref_global_average_backward(net->layer[s->layers - 1].dy, net->daverage, last);
+    ref_global_average_backward(net->layer[s->layers - 1].dy, net->daverage, last_map(net, n));
     for (int l = s->layers - 1; l >= 0; l--) {
         PlainLayer *layer = &net->layer[l];
         MultiresGradients d = layer->gradients;
@@ -507,6 +526,8 @@ void plain_network_beta(double *beta, const PlainNetwork *net)
 PlainCost plain_network_cost(const PlainNetworkShape *s)
 {
     PlainCost cost = {0};
+    if (s->net != NET_LAYERS)
+        plain_fabric_cost(&cost, s);
     for (int l = 0; l < s->layers; l++) {
         const Conv2dShape block = block_of(s, l, 1);
         const double once = is_mbconv(s, l) ? 2.0 * squeezed_of(block) * expanded_of(block) : 0;

@@ -16,7 +16,9 @@
 #include "vocabulary.h"
 
 typedef struct {
-    int layers, channels, classes;     /* L; C of every layer but the last; classes */
+    NetKind net;
+    int layers, channels, classes;     /* L, 0 of a fabric; C of every layer but the last; classes */
+    int fabric_layers;                 /* L of a fabric (training_fabric.h), whose head is linear */
     int image_channels, height, width; /* of the images */
     int levels;                        /* R */
     unsigned kept[MAX_LAYERS];         /* the levels of each layer that take part */
@@ -60,6 +62,7 @@ typedef struct PlainNetwork {
     double *b, *db;         /* logits of the depth mix, else NULL */
     double *mixed, *dmixed; /* its map (N,C,H,W) and the gradient in it */
     double beta[MAX_LAYERS], dbeta[MAX_LAYERS];
+    struct PlainFabric *fabric;           /* in place of layers, else NULL */
     double *average, *daverage;           /* of the last map, (N, channels) */
     double *class_logits, *dclass_logits; /* (N, classes); the same arrays where there is no linear layer */
     double *head_w, *head_b, *dhead_w, *dhead_b; /* of the linear layer, else NULL */
@@ -99,6 +102,7 @@ void plain_network_beta(double *beta, const PlainNetwork *net);
  * of every pixel counted; and how many numbers the filters have. */
 typedef struct {
     size_t weights, parameters;                /* without biases and affine maps; all that SGD trains */
+    size_t formula;                            /* weights as a fabric's paper counts them, else 0 */
     double macs;                               /* the sum of: */
     double level_macs[MAX_LAYERS][MAX_LEVELS]; /* 0 where a level is not kept */
 } PlainCost;

@@ -75,6 +75,8 @@ static const struct {
         name, word, offsetof(TrainingSettings, field), value \
     }
     WORD("net", "layers", net, NET_LAYERS),
+    WORD("net", "fabric-dense", net, NET_FABRIC_DENSE),
+    WORD("net", "fabric-sparse", net, NET_FABRIC_SPARSE),
     WORD("pooling", "none", mix, MIX_NONE),
     WORD("pooling", "predefined", mix, MIX_PREDEFINED),
     WORD("pooling", "uniform", mix, MIX_UNIFORM),
@@ -290,9 +292,12 @@ static void print_result(FILE *out, const Training *t)
     fprintf(out, "best_on_test\t%.6f\nbest_on_test_epoch\t%d\n", t->epoch[best].test_accuracy, best + 1);
     fprintf(out, "epochs\t%d\ntotal_epochs\t%d\niterations\t%d\n", t->epochs, t->epochs + t->source_epochs,
             t->epochs * t->iterations);
-    fprintf(out, "weights\t%zu\nparameters\t%zu\nmacs\t%.0f\n", cost.weights, cost.parameters, cost.macs);
-    for (int l = 0; l < s->layers; l++)
-        for (int r = 0; r < s->levels; r++)
+    fprintf(out, "weights\t%zu\nparameters\t%zu\n", cost.weights, cost.parameters);
+    if (cost.formula)
+        fprintf(out, "weights_by_formula\t%zu\n", cost.formula);
+    fprintf(out, "macs\t%.0f\n", cost.macs);
+    for (int l = 0; l < MAX_LAYERS; l++)
+        for (int r = 0; r < MAX_LEVELS; r++)
             if (cost.level_macs[l][r] > 0)
                 fprintf(out, "macs_layer_%d_level_%d\t%.0f\n", l + 1, r, cost.level_macs[l][r]);
     if (t->settings.learned_depth)
