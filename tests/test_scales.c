@@ -133,7 +133,8 @@ START_TEST(test_scales_hide_the_class_at_every_other_level)
 END_TEST
 
 /* Where a texture starts tells nothing of the class: each of the four cells of the first block is bright as
- * often in every class. With 300 images in three groups the deviation of a share of 1/4 is 0.043. */
+ * often in every class: within five deviations of the share of so many draws, which is at most
+ * sqrt(1/4 / images). */
 START_TEST(test_scales_start_their_textures_anywhere)
 {
     Dataset d;
@@ -153,8 +154,8 @@ START_TEST(test_scales_start_their_textures_anywhere)
             for (int i = 0; i < 4; i++) {
                 const double share = (double)bright[(int)*texture][i] / images[(int)*texture];
                 const double expected = level == SCALES_LEVELS - 1 ? 0.5 : 0.25;
-                ck_assert_msg(fabs(share - expected) < 0.25, "%s: cell %d is bright in %g of the images",
-                              sets[_i].name, i, share);
+                ck_assert_msg(fabs(share - expected) < 5 * sqrt(0.25 / images[(int)*texture]),
+                              "%s: cell %d is bright in %g of the images", sets[_i].name, i, share);
             }
     }
     dataset_free(&d);
@@ -248,7 +249,7 @@ static double train(double *alpha, const Dataset *d, unsigned kept, bool learns)
     network_initialise(net, 1);
     for (int epoch = 0; epoch < EPOCHS; epoch++)
         for (int at = 0; at < TRAIN; at += BATCH) {
-            const double lr = 0.5 * 0.05 * (1 + cos(3.14159265358979323846 * epoch / EPOCHS));
+            const double lr = ref_cosine_lr(epoch, EPOCHS, 0.05, 0);
             filters_step(net, batch_at(images, labels, d, at), (Sgd){lr, 0.9, 0});
             if (learns)
                 logits_step(net, batch_at(images, labels, d, TRAIN + at % LOGITS),
@@ -265,7 +266,9 @@ static double train(double *alpha, const Dataset *d, unsigned kept, bool learns)
 }
 
 /* The set is accepted only if the planted level passes 90 % and every other stays near chance, which is 10 %:
- * at most 20 %. Then alpha must find it. */
+ * at most 30 %. (At level 3 of scales-4 an image is four cells, of which each shows in a filter of its own: a
+ * head fitted to noise guesses half of a colour's textures where a third is chance, and has about 20 % of the
+ * classes, though its loss is that of chance.) Then alpha must find the level. */
 START_TEST(test_scales_learned_alphas_find_the_planted_level)
 {
     Dataset d = {0};
@@ -290,7 +293,7 @@ START_TEST(test_scales_learned_alphas_find_the_planted_level)
     fprintf(stderr, "  learned: %5.1f %%\n", learned);
     const int planted = sets[_i].level[0];
     for (int r = 0; r < SCALES_LEVELS && !mixed; r++) {
-        ck_assert_msg(r == planted ? accuracy[r] >= 90 : accuracy[r] <= 20,
+        ck_assert_msg(r == planted ? accuracy[r] >= 90 : accuracy[r] <= 30,
                       "%s: a net of level %d has %.1f %%", sets[_i].name, r, accuracy[r]);
         ck_assert_msg(r == planted || alpha[r] < alpha[planted], "%s: alpha of level %d is %.3f, of %d %.3f",
                       sets[_i].name, r, alpha[r], planted, alpha[planted]);

@@ -10,11 +10,11 @@ typedef enum { SQUARE, ROWS, COLUMNS, TEXTURES } Texture;
 
 enum { DARK = 32, BRIGHT = 176, NOISE = 64, PLANE = IMAGE_SIDE * IMAGE_SIDE, COARSEST = SCALES_LEVELS - 1 };
 
-/* The textures of the colours, a row a class: any two classes but the last differ in two of them. */
+/* The textures of the colours, a row a class. Two colours tell apart half of the classes or fewer. */
 static const Texture classes[CLASSES][IMAGE_CHANNELS] = {
-    {SQUARE, SQUARE, SQUARE}, {SQUARE, ROWS, ROWS},    {SQUARE, COLUMNS, COLUMNS}, {ROWS, SQUARE, ROWS},
-    {ROWS, ROWS, COLUMNS},    {ROWS, COLUMNS, SQUARE}, {COLUMNS, SQUARE, COLUMNS}, {COLUMNS, ROWS, SQUARE},
-    {COLUMNS, COLUMNS, ROWS}, {SQUARE, ROWS, COLUMNS}};
+    {SQUARE, SQUARE, SQUARE}, {SQUARE, SQUARE, ROWS},     {SQUARE, ROWS, SQUARE}, {SQUARE, ROWS, ROWS},
+    {ROWS, SQUARE, SQUARE},   {ROWS, SQUARE, ROWS},       {ROWS, ROWS, SQUARE},   {ROWS, ROWS, ROWS},
+    {COLUMNS, COLUMNS, ROWS}, {COLUMNS, COLUMNS, COLUMNS}};
 
 /* The levels of the colours' textures. */
 static bool levels_of(int levels[IMAGE_CHANNELS], const char *data)

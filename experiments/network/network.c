@@ -14,6 +14,10 @@ bool network_check(const NetworkSpec *s, Error *error)
                     s->layers);
     if (s->depth & ~all_levels(s->layers - 1))
         return fail(error, "a depth mix takes the %d hidden layers alone", s->layers - 1);
+    if (s->unshared && s->block != BLOCK_CONV)
+        return fail(error,
+                    "filters that are not shared are those of convolutions: choose --filters=shared or "
+                    "--block=conv");
     if (s->levels < 1 || s->levels > MAX_LEVELS)
         return fail(error, "a layer has 1 to %d levels, not %d", MAX_LEVELS, s->levels);
     const int factor = 1 << (s->levels - 1);

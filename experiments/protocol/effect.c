@@ -61,7 +61,7 @@ static const struct {
     {"up", pools, "a --pooling other than none"},
     {"norm", pools, "a --pooling other than none"},
     {"filters", has_levels, "--pooling=uniform or --pooling=learned"},
-    {"depth", learns, "--pooling=learned without --prune-from"},
+    {"depth", learns, "--pooling=learned without --prune-from and --logits-data=none"},
     {"fixed-data", is_fixed, "a --pooling other than learned"},
     {"logits-data", starts, "--pooling=learned without --prune-from"},
     {"logits-start", starts, "--pooling=learned without --prune-from"},

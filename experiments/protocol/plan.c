@@ -164,10 +164,11 @@ bool plan_resolve(Plan *plan, const Options *options, Error *error)
         plan_stages(o->stages, o->layers);
     if (pruned && o->pooling != POOLING_LEARNED)
         return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
-    if (o->depth == DEPTH_LEARNED && (o->pooling != POOLING_LEARNED || o->layers < 2))
+    if (o->depth == DEPTH_LEARNED &&
+        (o->pooling != POOLING_LEARNED || o->logits_data == LOGITS_DATA_NONE || o->layers < 2))
         return fail(error,
-                    "--depth=learned needs --pooling=learned and at least 2 layers: beta is learned with "
-                    "alpha");
+                    "--depth=learned needs --pooling=learned, --logits-data other than none and at least 2 "
+                    "layers: beta is learned with alpha");
     if (o->depth == DEPTH_LEARNED && pruned)
         return fail(error, "a network with --depth=learned is not pruned, as in the paper's Table 3: name a "
                            "source with --depth=fixed");
