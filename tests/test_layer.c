@@ -101,6 +101,42 @@ START_TEST(test_layer_backward_matches_ref)
 }
 END_TEST
 
+/* A gradient that is 1 on some images and -1 on others: 1,024 equal numbers meet in one of a map that is
+ * coarser by 32, which a sum that is rounded to bfloat16 term by term stops counting at 256. */
+START_TEST(test_layer_backward_counts_every_term)
+{
+    static const UpsampleMode modes[] = {UPSAMPLE_NEAREST, UPSAMPLE_BILINEAR};
+    const Kernels *kernels = _i / 2 < VERSIONS ? use_version(_i / 2) : NULL;
+    LayerRow row = {{.channels_in = 2,
+                     .channels_out = 3,
+                     .height = 32,
+                     .width = 32,
+                     .levels = 6,
+                     .kept = 63,
+                     .down = POOL_MAX,
+                     .up = modes[_i % 2],
+                     .bias = true,
+                     .eps = 1e-5,
+                     .momentum = 0.1},
+                    5};
+    LayerCase c;
+    if (_i / 2 < VERSIONS && !kernels)
+        return;
+    if (!kernels)
+        use_ref();
+    layer_case_make(&c, kernels ? kernels->engine : &ref_engine, row);
+    const size_t outputs = shape_count(layer_case_out(&c, 0));
+    for (size_t i = 0; i < outputs; i++)
+        c.cotangent[i] = i * 5 / outputs % 2 ? -1 : 1;
+    c.engine->tensor_import(c.dy, as_floats(c.cotangent, outputs), c.n);
+    layer_case_forward(&c, PASS_FILTERS);
+    layer_case_backward(&c, ALL);
+    layer_check_backward(&c, NULL, layer_case_vector(&c, c.at.dfilters, c.filters_count),
+                         layer_case_vector(&c, c.at.dlogits, c.logits_count));
+    layer_case_free(&c);
+}
+END_TEST
+
 /* A step of one kind leaves the other's gradient alone, and dx may be left out. */
 START_TEST(test_layer_backward_computes_what_is_wanted)
 {
@@ -130,6 +166,7 @@ Suite *layer_suite(void)
     tcase_add_loop_test(tcase, test_layer_forward_matches_ref, 0, ENGINES * layer_rows);
     tcase_add_loop_test(tcase, test_layer_tracks_statistics_of_filter_steps, 0, ENGINES * layer_rows);
     tcase_add_loop_test(tcase, test_layer_backward_matches_ref, 0, ENGINES * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_backward_counts_every_term, 0, ENGINES * 2);
     tcase_add_loop_test(tcase, test_layer_backward_computes_what_is_wanted, 0, ENGINES * layer_rows);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -333,7 +333,11 @@ START_TEST(test_layer_keeps_a_nan_of_its_input)
         }
         for (size_t i = 0; i < outputs; i++)
             ck_assert_msg(isnan(c.output[i]), "y[%zu] is %g", i, c.output[i]);
+        const double *z = layer_case_stage(&c, STAGE_ACTIVATION, 0);
         layer_case_backward(&c, WANT_FILTERS | WANT_LOGITS);
+        const double *dconv = layer_case_stage(&c, STAGE_DCONV, 0);
+        for (size_t i = 0; i < outputs; i++)
+            ck_assert_msg(isnan(dconv[i]) || !isnan(z[i]), "dconv[%zu] is %g", i, dconv[i]);
         const double *dfilters = layer_case_vector(&c, c.at.dfilters, c.filters_count);
         const double *dlogits = layer_case_vector(&c, c.at.dlogits, c.logits_count);
         for (size_t i = 0; i < c.filters_count; i++)
