@@ -72,6 +72,7 @@ SETUP := $(filter setup,$(MAKECMDGOALS))
 include experiments/tables/tables.mk
 include experiments/audit/audit.mk
 include plots/figures.mk
+include paper/paper.mk
 # In `make tables figures` figures wait for the runs, with -j too.
 $(if $(WANTED),$(eval $(FIGURE_NAMES): | with-runs))
 
@@ -143,7 +144,8 @@ $(BUILD)/check: $(TEST_OBJ) $(BUILD)/libnopool.a
 # The exit status of Check is the verdict. OpenMP threads that wait must not spin: tests run beside others.
 CHECK_ENVIRONMENT := NOPOOL_BUILD=$(BUILD) OMP_WAIT_POLICY=passive
 check: $(BUILD)/check $(BUILD)/picture all
-	$(CHECK_ENVIRONMENT) $(BUILD)/check
+	@rm -f $(BUILD)/errors.raw
+	NOPOOL_ERRORS=$(BUILD)/errors.raw $(CHECK_ENVIRONMENT) $(BUILD)/check
 
 # The long tests too: training agreement over 20 steps.
 check-slow: $(BUILD)/check $(BUILD)/picture all

@@ -14,6 +14,15 @@ first() {
     return 1
 }
 
+# The worst error of every test, array and kernel set that this build's tests met.
+if [ -s "$build/errors.raw" ]; then
+    sort -u "$build/errors.raw" | awk -F'\t' -v OFS='\t' '
+        { key = $1 OFS $2 OFS $3; share = $6 > 0 ? $5 / $6 : 0
+          if (!(key in worst) || share > worst[key]) { worst[key] = share; line[key] = $0 } }
+        END { for (key in line) print line[key] }' | sort >"$book/errors.rest"
+    { printf 'test\tarray\tsubject\telements\tworst\tbound\n'; cat "$book/errors.rest"; } >"$build/errors.tsv"
+fi
+
 # The worst error of every test, array and kernel set, from this build's tests or from the record of one.
 errors=$(first "$build/errors.tsv" "$records/errors/epyc-2-cores-avx512.tsv")
 bench=$(first "$build/bench.tsv" "$records/bench/epyc-2-cores-avx512.tsv")

@@ -14,8 +14,8 @@ do for [kind in "svg png"] {
     w = 4.0 * (4 * 36 + 32); h = 4.0 * (levels * 36 - 4)
     do for [c = 0:4] { set label c + 1 word(names, c + 1) at 4.0 * (c * 36 + 16), h + 14 center font f tc rgb text }
     do for [r = 0:levels - 1] {
-        set label 10 + r sprintf("level %d", r) at -10, h - 4.0 * (r * 36 + 16) center rotate by 90 font f tc rgb text
-        set label 20 + r "alpha ".alpha(r) at 4.0 * (3 * 36 + 16), h - 4.0 * (r * 36 + 34) center font ",".(kind eq "svg" ? 9 : 18) tc rgb soft
+        set label 10 + r sprintf("level %d", r) at -10, h - 4.0 * (r * 36 + 16) center rotate by 90 font f tc rgb text front
+        set label 20 + r "alpha ".alpha(r) at 4.0 * (3 * 36 + 16), h - 4.0 * (r * 36 + 34) center font ",".(kind eq "svg" ? 9 : 18) tc rgb soft front
     }
     set xrange [0:w]; set yrange [0:h]
     plot pixels binary filetype=png with rgbimage
