@@ -402,11 +402,11 @@ static bool read_arguments(Table *table, Settings *settings, int argc, char **ar
             return false;
     for (int i = 1; i < argc; i++) {
         const char **const texts[] = {&settings->expected, &settings->out, &settings->budget,
-                                      &settings->title, &settings->all};
-        static const char *const names[] = {
+                                      &settings->title,    &settings->all, &settings->literature};
+        static const char *const names[sizeof texts / sizeof *texts] = {
             "--expected=", "--out=", "--budget=", "--title=", "--all=", "--literature="};
         bool known = false;
-        for (int k = 0; k < 6; k++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
             known = known || option(texts[k], argv[i], names[k]);
         if (strcmp(argv[i], "--speed") == 0)
             settings->speed = true;
