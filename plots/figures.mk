@@ -12,6 +12,9 @@ $(BUILD)/picture: plots/picture.c | $(SETUP)
 .PHONY: figures $(FIGURE_NAMES)
 figures: $(FIGURE_NAMES)
 
+# The forest is drawn of what the audit judged.
+forest: audit
+
 # What figures 1 and 2 show of a net is measured from its checkpoint, once.
 fig1 fig2: $(BUILD)/probe
 $(FIGURE_NAMES): $(BUILD)/picture | $(SETUP)
