@@ -22,7 +22,7 @@ elif [ "$(uname -m)" = x86_64 ] && has avx2; then
     sets=("ISAS_f32=plain avx2" "ISAS_bf16=plain avx2 amx_emulated")
 fi
 # A broken source may leave a variable unused: a warning is no error here. Optimised little, it builds in half the time.
-build() { make -C "$1" -j"$2" "${sets[@]}" EXTRA_FLAGS="-Wno-error -O1" all build/check >"$1.log" 2>&1; }
+build() { make -C "$1" -j"$2" "${sets[@]}" EXTRA_FLAGS="-Wno-error -O1" all build/check build/picture >"$1.log" 2>&1; }
 
 # Runs one suite in a folder: "passes", "fails" or, where nothing but time ran out, "hangs".
 run_suite() {
