@@ -144,6 +144,7 @@ $(BUILD)/check: $(TEST_OBJ) $(BUILD)/libnopool.a
 # The exit status of Check is the verdict. OpenMP threads that wait must not spin: tests run beside others.
 CHECK_ENVIRONMENT := NOPOOL_BUILD=$(BUILD) OMP_WAIT_POLICY=passive
 check: $(BUILD)/check $(BUILD)/picture all
+	@bash tests/mutants.sh dry
 	@rm -f $(BUILD)/errors.raw
 	NOPOOL_ERRORS=$(BUILD)/errors.raw $(CHECK_ENVIRONMENT) $(BUILD)/check
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Breaks copies of the sources, one line of tests/mutants.tsv at a time, and demands that each is noticed by a suite that
 # the line names: by a check that fails, not by the clock. A mutant that does not build, changes nothing, only hangs, or
-# that every suite lets pass, fails. MUTANTS=PATTERN takes only the lines that contain it.
+# that every suite lets pass, fails. MUTANTS=PATTERN takes only the lines that contain it; `tests/mutants.sh dry` only looks
+# whether each line still changes its file.
 #
 # Each mutant starts from a copy of one finished build, so that only what depends on the broken file is built again, with
 # the instruction sets that this machine runs in tests; as many are tried at a time as there are cores.
@@ -9,6 +10,19 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+grep -v '^\(#\|$\)' tests/mutants.tsv | grep -- "${MUTANTS:-}" >"$scratch/list"
+
+# Lines that change nothing, or name a suite that does not exist: before an hour is spent on the others.
+stale=0
+while IFS=$'\t' read -r file expression suites what; do
+    sed "$expression" "$file" 2>"$scratch/why" | cmp -s - "$file" && { echo "CHANGES NOTHING: $what ($file)"; stale=1; }
+    [ -s "$scratch/why" ] && { echo "NO EXPRESSION: $what ($file): $(head -1 "$scratch/why")"; stale=1; }
+    for suite in ${suites:-none}; do
+        grep -qx "SUITE($suite)" tests/suites.def || { echo "NO SUITE $suite: $what ($file)"; stale=1; }
+    done
+done <"$scratch/list"
+[ $stale = 0 ] || { echo "mutants: tests/mutants.tsv does not fit the sources"; exit 1; }
+[ "${1:-}" = dry ] && { echo "mutants: each of $(wc -l <"$scratch/list") changes its file"; exit 0; }
 export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build CK_TIMEOUT_MULTIPLIER=4 TMPDIR=$scratch/tmp
 mkdir "$scratch/whole" "$TMPDIR"
 tar c --exclude=./build --exclude='./build-*' --exclude=./runs --exclude=./data --exclude=./.git . | tar x -C "$scratch/whole"
@@ -38,7 +52,6 @@ run_suite() {
 }
 
 build "$scratch/whole" "$(nproc)" || { cat "$scratch/whole.log"; echo "mutants: the sources do not build as they are"; exit 1; }
-grep -v '^\(#\|$\)' tests/mutants.tsv | grep -- "${MUTANTS:-}" >"$scratch/list"
 for suite in $(cut -f3 "$scratch/list" | tr ' ' '\n' | sort -u); do
     [ "$(run_suite "$scratch/whole" "$suite")" = passes ] ||
         { cat "$scratch/whole.log"; echo "mutants: the suite $suite does not pass on the sources as they are"; exit 1; }
