@@ -24,6 +24,14 @@ static inline double *array(Shape s, bool *ok)
     return data;
 }
 
+/* ref/engine_layer.c */
+Layer *ref_layer_create(const LayerSpec *spec, Slices slices, int batch);
+void ref_layer_free(Layer *layer);
+void ref_layer_forward(Layer *layer, Tensor *y, const Tensor *x, Pass pass);
+void ref_layer_backward(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted);
+void ref_layer_alpha(const Layer *layer, double *alpha);
+bool ref_layer_stage(const Layer *layer, Stage stage, int r, double *values);
+
 /* ref/engine_depth.c */
 DepthMix *ref_depth_create(const DepthSpec *spec, Slices slices, int batch);
 void ref_depth_free(DepthMix *mix);
