@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char *const user_sets[SETS] = {"ref", "f32", "bf16"};
 char user_folder[64], user_in[96], user_out[96];
 static char message[96];
 

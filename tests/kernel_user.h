@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The kernel sets, by the names that the program knows. */
+enum { REF, F32, BF16, SETS };
+extern const char *const user_sets[SETS];
+
 /* The folder of one test, and the files in it. */
 extern char user_folder[64], user_in[96], user_out[96];
 
@@ -43,5 +47,8 @@ char *user_message(void);
 /* Reads a result, whose shape is given as "2,3", contiguous, and of the type of its set; the caller's to
  * free. */
 double *user_result(const char *name, const char *shape, bool single);
+
+/* The part of suite kernel about what is refused (test_kernel_files.c). */
+struct TCase *kernel_files_case(void);
 
 #endif
