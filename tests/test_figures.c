@@ -1,5 +1,5 @@
 /* Figures from hand-written run folders: what the numbers beside each picture say, and that nothing is drawn
- * of nothing. And what build/probe measures of a net whose gradient is known. */
+ * of nothing. */
 #include "program.h"
 #include "suites.h"
 #include <stdio.h>
@@ -152,77 +152,6 @@ START_TEST(test_picture_draws_pixels_and_refuses_others)
 }
 END_TEST
 
-/* Three layers without pooling see 3, 5 and 7 pixels, trained or not, and shares add up to 1. */
-START_TEST(test_probe_measures_fields_within_the_theoretical_one)
-{
-    ck_assert_msg(
-        program_run("train --run=%s/run --data=%s/data --layers=3 --channels=4 --pooling=none --images-a=150 "
-                    "--images-b=50 --images-test=50 --images-epoch=30 --batch=24 --epochs=1",
-                    program_folder, program_folder) == 0,
-        "%s", program_output);
-    ck_assert_msg(program_run("probe field %s/run 20", program_folder) == 0, "%s", program_output);
-    char *field = program_file("run/field.tsv"), *maps = program_file("run/field.tsv.maps");
-    int lines = 0;
-    for (char *line = strchr(field, '\n') + 1; *line; line = strchr(line, '\n') + 1, lines++) {
-        int layer, theoretical, side50, side99, images;
-        ck_assert_int_eq(sscanf(line, "%*s %d %d %d %*d %*d %*d %*d %*d %d %*d %*d %d", &layer, &theoretical,
-                                &side50, &side99, &images),
-                         5);
-        ck_assert_int_eq(theoretical, 2 * layer + 1);
-        ck_assert(0 < side50 && side50 <= side99 && side99 <= theoretical);
-        ck_assert(0 < images && images <= 20); /* a unit may be switched off */
-    }
-    ck_assert_int_eq(lines, 6);
-    double sum = 0;
-    for (char *line = strchr(maps, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
-        int layer, y, x;
-        double share;
-        ck_assert_int_eq(sscanf(line, "%*s %d %d %d %lf", &layer, &y, &x, &share), 4);
-        ck_assert(share >= 0 && (share == 0 || (abs(y - 16) <= layer && abs(x - 16) <= layer)));
-        sum += share;
-    }
-    ck_assert_double_eq_tol(sum, 6, 6e-3); /* 4 digits of up to 49 shares, in six maps */
-    free(field);
-    free(maps);
-}
-END_TEST
-
-/* The sum is that of the weighted levels, those are alpha times the upsampled ones, and alpha adds up to 1.
- */
-START_TEST(test_probe_writes_stages_that_add_up)
-{
-    ck_assert_msg(
-        program_run("train --run=%s/run --data=%s/data --layers=2 --channels=4 --levels=3 --images-a=150 "
-                    "--images-b=50 --images-test=50 --images-epoch=30 --batch=24 --epochs=1",
-                    program_folder, program_folder) == 0,
-        "%s", program_output);
-    ck_assert_msg(program_run("probe layer %s/run 1 3 2", program_folder) == 0, "%s", program_output);
-    char *stages = program_file("run/stages.tsv"), stage[32];
-    static double sum[32][32], up[3][32][32];
-    double alpha[3], total = 0;
-    memset(sum, 0, sizeof sum);
-    for (char *line = strchr(stages, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
-        int r, y, x;
-        double value;
-        ck_assert_int_eq(sscanf(line, "%31s %d %d %d %lf", stage, &r, &y, &x, &value), 5);
-        if (strcmp(stage, "alpha") == 0)
-            total += alpha[r] = value;
-        if (strcmp(stage, "upsampled") == 0)
-            up[r][y][x] = value;
-        if (strcmp(stage, "weighted") == 0) {
-            ck_assert_double_eq_tol(value, alpha[r] * up[r][y][x], 1e-4 * (1 + abs((int)value)));
-            sum[y][x] += value;
-        }
-        if (strcmp(stage, "sum") == 0)
-            ck_assert_double_eq_tol(value, sum[y][x], 1e-3);
-        if (strcmp(stage, "red") == 0)
-            ck_assert(value > -0.5 && value < 255.5);
-    }
-    ck_assert_double_eq_tol(total, 1, 1e-5);
-    free(stages);
-}
-END_TEST
-
 Suite *figures_suite(void)
 {
     Suite *suite = suite_create("figures");
@@ -236,13 +165,6 @@ Suite *figures_suite(void)
     tcase_add_test(tcase, test_forest_shows_what_the_audit_judged);
     tcase_add_test(tcase, test_figures_are_whole_or_not_there);
     tcase_add_test(tcase, test_picture_draws_pixels_and_refuses_others);
-    suite_add_tcase(suite, tcase);
-    tcase = tcase_create("probe");
-    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
-    tcase_add_checked_fixture(tcase, program_write_data, NULL);
-    tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, test_probe_measures_fields_within_the_theoretical_one);
-    tcase_add_test(tcase, test_probe_writes_stages_that_add_up);
     suite_add_tcase(suite, tcase);
     return suite;
 }

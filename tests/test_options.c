@@ -103,6 +103,22 @@ START_TEST(test_plan_resolves_the_defaults_of_the_paper)
 }
 END_TEST
 
+/* Choice "baseline-data": D_b goes to those who learn no alpha, and to nobody else. */
+START_TEST(test_plan_gives_d_b_to_fixed_architectures_alone)
+{
+    const Dataset data = sizes(50000, 10000);
+    Options o = standard();
+    Error error;
+    Plan plan;
+    o.fixed_data = FIXED_DATA_ALL;
+    for (int pooling = POOLING_NONE; pooling <= POOLING_LEARNED; pooling++) {
+        o.pooling = pooling;
+        ck_assert_msg(plan_make(&plan, &o, &data, &error), "%s", error.text);
+        ck_assert_int_eq(plan.images, pooling == POOLING_LEARNED ? 40000 : 50000);
+    }
+}
+END_TEST
+
 START_TEST(test_plan_rescales_the_rate_of_the_logits)
 {
     const Dataset data = sizes(50000, 10000);
@@ -355,6 +371,7 @@ Suite *options_suite(void)
     tcase_add_loop_test(tcase, test_options_refuse_what_is_wrong, 0, BAD);
     tcase_add_test(tcase, test_options_refuse_a_broken_config);
     tcase_add_test(tcase, test_plan_resolves_the_defaults_of_the_paper);
+    tcase_add_test(tcase, test_plan_gives_d_b_to_fixed_architectures_alone);
     tcase_add_test(tcase, test_plan_rescales_the_rate_of_the_logits);
     tcase_add_test(tcase, test_plan_fine_tunes_over_the_last_tenth);
     tcase_add_test(tcase, test_plan_stages_of_other_depths);

@@ -84,7 +84,7 @@ const ReplayCase replay_cases[] = {
     {"none-all", "none", "fixed-data=all", NULL},
     {"none-linear", "none", "head=linear bias=no layers=2 channels=3", NULL},
     {"fabric-dense", "none-linear", "net=fabric-dense", NULL},
-    {"fabric-sparse", "none-linear", "net=fabric-sparse", NULL},
+    {"fabric-sparse", "none-linear", "net=fabric-sparse channels=5", NULL},
     {"fabric-affine", "fabric-sparse", "affine=yes", NULL},
     {"uniform", "ours", "pooling=uniform", NULL},
     {"predefined", "small", "pooling=predefined", NULL},

@@ -30,6 +30,10 @@ static const struct {
     {"macs\t1000", "cost\t1000", "macs", false},
     {"total_epochs\t2", "total_epochs\t-2", "total_epochs", false},
     {"\t12.5\t1\t0", "\t500\t1\t0", "log.tsv", true},
+    {"2.25\t10\t", "2.25\t500\t", "log.tsv", true}, /* columns that no figure of the result repeats */
+    {"2.25\t10\t", "2.25\t-1\t", "log.tsv", true},
+    {"2.3\t11\t", "2.3\t100.5\t", "log.tsv", true},
+    {"2.3\t11\t", "nan\t11\t", "log.tsv", true},
     {"\n2\t", "\n3\t", "log.tsv", true},
     {"2.125", "inf", "log.tsv", true},
 };
