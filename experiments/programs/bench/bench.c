@@ -6,17 +6,46 @@
 #include <omp.h>
 #include <stdio.h>
 
-static void bench_set(const Kernels *kernels, int threads)
+static void bench_set(const Kernels *kernels, int threads, bool all_cores)
 {
-    const Peak peak = measure_peak(kernels, threads);
     char name[64];
     snprintf(name, sizeof name, "%s-%s", kernels->name, kernels->instruction_set);
-    measure_line("peak_multiply_add", name, "registers", threads, peak.flops / 1e9, "GFLOP/s", 1, 0);
-    measure_line("peak_read", name, "256 MiB", threads, peak.bytes / 1e9, "GB/s", 1, 0);
-    bench_convolutions(kernels, peak, threads);
-    bench_maps(kernels, peak, threads);
+    if (measure_wanted("peak_multiply_add", name, "registers"))
+        measure_line("peak_multiply_add", name, "registers", threads,
+                     measure_peak(kernels, threads).flops / 1e9, "GFLOP/s", 1, 0);
+    if (measure_wanted("peak_read", name, "256 MiB"))
+        measure_line("peak_read", name, "256 MiB", threads, measure_peak(kernels, threads).bytes / 1e9,
+                     "GB/s", 1, 0);
+    bench_convolutions(kernels, threads);
+    bench_maps(kernels, threads);
+    bench_mbconv(kernels, threads);
     bench_batch(kernels, threads);
-    bench_steps(kernels, peak, threads);
+    bench_steps(kernels, threads, all_cores);
+}
+
+static void usage(void)
+{
+    printf(
+        "bench [WORD ...]\n\n"
+        "Measures the kernel sets f32 and bf16 on this machine, in the fastest instruction set of each;\n"
+        "NOPOOL_ISA=plain|avx2 chooses another for both, avx512, avx512bf16 or amx measures that set alone.\n"
+        "With words only the lines whose name, \"what kernels shape\", has every word in it:\n\n"
+        "    bench weight_step bf16 10x64\n"
+        "    bench conv2d_forward f32 192x64\n"
+        "    bench peak_memory eff-conv\n\n"
+        "A line: what, kernels, shape, threads, value, unit, fraction of the measured peak, ratio to "
+        "oneDNN's\n"
+        "direct algorithm. Without words, a quarter of an hour on 2 cores.\n");
+}
+
+/* The sentence of words that no line has. */
+static int refuse(int argc, char **argv)
+{
+    fprintf(stderr, "bench: no line has every one of these words in its name:");
+    for (int i = 1; i < argc; i++)
+        fprintf(stderr, " %s", argv[i]);
+    fprintf(stderr, "; bench --help tells how lines are named\n");
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -25,32 +54,27 @@ int main(int argc, char **argv)
     threads_wait_briefly(argv);
     program_begin();
     const int cores = threads_allowed();
-    const bool help = program_asks_help(argc, argv);
-    if (argc > 1) {
-        fprintf(help ? stdout : stderr,
-                "bench\n\nMeasures the kernel sets f32 and bf16 on this machine, in the fastest instruction "
-                "set of "
-                "each;\nNOPOOL_ISA=plain|avx2 chooses another for both, avx512, avx512bf16 or amx measures "
-                "that set alone."
-                "\nA line: what, kernels, shape, threads, value, unit, fraction of the measured peak, "
-                "ratio to "
-                "oneDNN's direct algorithm.\n");
-        return help ? program_end("bench") : 2;
+    if (program_asks_help(argc, argv)) {
+        usage();
+        return program_end("bench");
     }
     const Kernels *sets[] = {kernels_best(names[0]), kernels_best(names[1])};
     if (!sets[0] && !sets[1]) {
         fprintf(stderr, "bench: NOPOOL_ISA names a set that this CPU cannot run or nobody knows: unset it\n");
         return 1;
     }
-    printf("what\tkernels\tshape\tthreads\tvalue\tunit\tfraction_of_peak\tratio_to_onednn\n");
+    measure_only(argv + 1, argc - 1);
+    bool all = true;
     for (int set = 0; set < 2; set++)
         if (sets[set])
-            bench_memory(sets[set]); /* forks: before any thread starts */
+            all = bench_memory(sets[set]) && all; /* forks: before any thread starts */
     for (int threads = 1; threads <= cores; threads = threads < cores ? cores : cores + 1) {
         omp_set_num_threads(threads);
         for (int set = 0; set < 2; set++)
             if (sets[set])
-                bench_set(sets[set], threads);
+                bench_set(sets[set], threads, threads == cores);
     }
-    return program_end("bench");
+    if (all && !measure_made())
+        return refuse(argc, argv);
+    return program_end("bench") || !all;
 }

@@ -1,19 +1,21 @@
-/* The parts of build/bench: what is measured, set by set. */
+/* The parts of build/bench: what is measured, set by set. Each asks measure_wanted before it works. */
 #ifndef NOPOOL_BENCH_H
 #define NOPOOL_BENCH_H
 
 #include "measure.h"
 
 /* Convolution passes, and the passes bound by bytes, of the paper's networks. */
-void bench_convolutions(const Kernels *kernels, Peak peak, int threads);
-void bench_maps(const Kernels *kernels, Peak peak, int threads);
+void bench_convolutions(const Kernels *kernels, int threads);
+void bench_maps(const Kernels *kernels, int threads);
+void bench_mbconv(const Kernels *kernels, int threads);
 
 /* A batch from bytes to the set's layout, augmented: what a step waits for before it begins. */
 void bench_batch(const Kernels *kernels, int threads);
 
-/* Steps of whole networks, and (in processes of their own, before any thread starts) their memory. */
-void bench_steps(const Kernels *kernels, Peak peak, int threads);
-void bench_memory(const Kernels *kernels);
+/* Steps of whole networks, the largest on all cores only; and (in processes of their own, before any thread
+ * starts) their memory: false, with a sentence, if one did not end well. */
+void bench_steps(const Kernels *kernels, int threads, bool all_cores);
+bool bench_memory(const Kernels *kernels);
 
 /* oneDNN on the same convolution, in float or bfloat16: the seconds of its best algorithm, direct or
  * Winograd; 0 if it is not built in or has none. Passes as in bench_passes. */

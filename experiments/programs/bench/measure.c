@@ -28,10 +28,42 @@ double measure_seconds(void (*work)(void *context), void *context)
     return seconds[count / 2];
 }
 
+static struct {
+    char *const *words;
+    int count;
+    bool made;
+} only;
+
+void measure_only(char *const *words, int count)
+{
+    only.words = words;
+    only.count = count;
+}
+
+bool measure_wanted(const char *what, const char *kernels, const char *shape)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s %s %s", what, kernels, shape);
+    for (int i = 0; i < only.count; i++)
+        if (!strstr(name, only.words[i]))
+            return false;
+    return true;
+}
+
+bool measure_made(void)
+{
+    return only.made;
+}
+
 void measure_line(const char *what, const char *kernels, const char *shape, int threads, double value,
                   const char *unit, double fraction, double ratio)
 {
     char fraction_text[32] = "-", ratio_text[32] = "-";
+    if (!measure_wanted(what, kernels, shape))
+        return;
+    if (!only.made)
+        printf("what\tkernels\tshape\tthreads\tvalue\tunit\tfraction_of_peak\tratio_to_onednn\n");
+    only.made = true;
     if (fraction > 0)
         snprintf(fraction_text, sizeof fraction_text, "%.3f", fraction);
     if (ratio > 0)
@@ -73,7 +105,7 @@ static void read_memory(void *context)
     }
 }
 
-Peak measure_peak(const Kernels *kernels, int threads)
+static Peak peak_now(const Kernels *kernels, int threads)
 {
     char *memory = malloc(READ_BYTES);
     PeakWork work = {kernels, memory};
@@ -85,6 +117,20 @@ Peak measure_peak(const Kernels *kernels, int threads)
     peak.flops = threads * kernels->multiply_add_loop(ROUNDS) / measure_seconds(multiply_add, &work);
     free(memory);
     return peak;
+}
+
+Peak measure_peak(const Kernels *kernels, int threads)
+{
+    static struct {
+        const Kernels *kernels;
+        int threads;
+        Peak peak;
+    } last;
+    if (last.kernels != kernels || last.threads != threads)
+        last.peak = peak_now(kernels, threads);
+    last.kernels = kernels;
+    last.threads = threads;
+    return last.peak;
 }
 
 void *measure_numbers(size_t bytes)

@@ -16,7 +16,16 @@ typedef struct {
     double bytes; /* read from memory, bytes a second */
 } Peak;
 
+/* Measured where it is first asked for; the last answer is kept. */
 Peak measure_peak(const Kernels *kernels, int threads);
+
+/* From here on only the lines are asked for whose name, "what kernels shape", contains each of these words;
+ * no words: all of them. */
+void measure_only(char *const *words, int count);
+
+/* Whether a line is asked for: to know before the work. And whether any was made. */
+bool measure_wanted(const char *what, const char *kernels, const char *shape);
+bool measure_made(void);
 
 /* Median seconds of work(context); at least 3 repetitions, and about 0.2 s in all if they are short. */
 double measure_seconds(void (*work)(void *context), void *context);
@@ -25,7 +34,8 @@ double measure_seconds(void (*work)(void *context), void *context);
 void *measure_numbers(size_t bytes);
 Word *measure_tensor(const Kernels *kernels, Shape s);
 
-/* Prints one line; fraction or ratio 0: `-`. */
+/* Prints a line, if it is asked for, after the columns' names if it is the first; fraction or ratio 0: `-`.
+ */
 void measure_line(const char *what, const char *kernels, const char *shape, int threads, double value,
                   const char *unit, double fraction, double ratio);
 

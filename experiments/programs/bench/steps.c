@@ -1,8 +1,11 @@
-/* Whole steps of the networks of Tables 1 and 2, and the memory that they take. */
+#define _DEFAULT_SOURCE /* wait4 */
+/* Whole steps of the tables' networks, and the memory that they take. */
+#include "../../base/error.h"
 #include "../../data/batch.h"
 #include "../../network/bilevel.h"
 #include "../../network/cost.h"
 #include "bench.h"
+#include "nets.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,33 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCH = 192, LAYERS = 10, LEVELS = 5 };
-
-typedef enum { NO_POOLING, PREDEFINED, FIVE_LEVELS, PRUNED, LEARNED_DEPTH, NETS } Net;
-static const char *const names[NETS] = {"no-pooling", "predefined", "R=5", "one-res", "R=5 and depth"};
-
-static NetworkSpec spec_of(Net net, int channels)
-{
-    static const int stages[LAYERS] = {0, 0, 0, 1, 1, 1, 2, 2, 3, 3};
-    static const int one[LAYERS] = {0, 1, 0, 1, 2, 1, 2, 3, 4, 4}; /* a fine-to-coarse pruned net */
-    NetworkSpec s = {.layers = LAYERS,
-                     .channels = channels,
-                     .classes = 10,
-                     .image_channels = 3,
-                     .height = 32,
-                     .width = 32,
-                     .levels = net == NO_POOLING ? 1 : LEVELS,
-                     .bias = true,
-                     .eps = 1e-5,
-                     .momentum = 0.1,
-                     .depth = net == LEARNED_DEPTH ? all_levels(LAYERS - 1) : 0};
-    for (int l = 0; l < LAYERS; l++)
-        s.kept[l] = net == NO_POOLING   ? 1
-                    : net == PREDEFINED ? 1u << stages[l]
-                    : net == PRUNED     ? 1u << one[l]
-                                        : 31;
-    return s;
-}
+enum { BATCH = 192, LEVELS = 5 };
 
 typedef struct {
     Network *net;
@@ -57,21 +34,22 @@ static void alpha_step(void *context)
     logits_step(work->net, work->batch, (Adam){1e-4, 0.5, 0.999, 1e-8, 3e-4}, ++work->t);
 }
 
-/* Noise and labels in turn. */
-static bool make_work(StepWork *work, const Kernels *kernels, const NetworkSpec *s, int batch)
+/* Noise and labels in turn. The program ends if there is no memory. */
+static StepWork make_work(const Kernels *kernels, Case c)
 {
-    const size_t count = (size_t)batch * 3 * s->height * s->width;
+    const NetworkSpec s = net_spec(c);
     Error error;
-    float *images = malloc(count * sizeof *images);
-    int *labels = malloc((size_t)batch * sizeof *labels);
-    for (size_t i = 0; images && i < count; i++)
-        images[i] = (float)((i * 2654435761u >> 12) % 2001) / 1000 - 1;
-    for (int i = 0; labels && i < batch; i++)
+    int *labels = measure_numbers((size_t)c.batch * sizeof *labels);
+    for (int i = 0; i < c.batch; i++)
         labels[i] = i % 10;
-    *work = (StepWork){network_create(kernels->engine, s, batch, &error), {images, labels, batch}, 0};
-    if (work->net)
-        network_initialise(work->net, 1);
-    return work->net && images && labels;
+    const StepWork work = {
+        network_create(kernels->engine, &s, c.batch, &error),
+        {measure_numbers((size_t)c.batch * 3 * s.height * s.width * sizeof(float)), labels, c.batch},
+        0};
+    if (!work.net)
+        die("bench", &error);
+    network_initialise(work.net, 1);
+    return work;
 }
 
 static void free_work(StepWork *work)
@@ -100,6 +78,8 @@ static void assemble(void *context)
 
 void bench_batch(const Kernels *kernels, int threads)
 {
+    if (!measure_wanted("batch", kernels->name, "192x3,32x32"))
+        return;
     static uint8_t labels[BATCH];
     const Shape s = {BATCH, IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE};
     const size_t floats = shape_count(s) * sizeof(float);
@@ -134,14 +114,14 @@ static void sample(void *context)
 }
 
 /* Seconds of all hidden layers in one step; the first layer's three channels are left out. */
-static double sampling_seconds(const Kernels *kernels, int channels, int batch)
+static double sampling_seconds(const Kernels *kernels, Case c)
 {
     double seconds = 0;
     for (int r = 0; r < LEVELS - 1; r++) {
-        const Shape s = {batch, channels, 32 >> r, 32 >> r};
+        const Shape s = {c.batch, c.channels, 32 >> r, 32 >> r};
         Sampling a = {kernels, measure_tensor(kernels, s), measure_tensor(kernels, s),
                       measure_tensor(kernels, shape_coarser(s, 2)), s};
-        seconds += (LAYERS - 1) * measure_seconds(sample, &a);
+        seconds += (c.layers - 1) * measure_seconds(sample, &a);
         free(a.fine);
         free(a.dfine);
         free(a.coarse);
@@ -160,82 +140,149 @@ static void depth_backward(void *context)
 {
     const Network *net = ((StepWork *)context)->net;
     net->engine->depth_backward(net->depth, net->dmixed, WANT_LOGITS);
-    for (int l = LAYERS - 2; l >= 0; l--)
+    for (int l = net->spec.layers - 2; l >= 0; l--)
         net->engine->depth_share(net->depth, net->dmap[0], l, true);
+}
+
+/* One measured network: what its lines share. */
+typedef struct {
+    const Kernels *kernels;
+    Case net;
+    int threads;
+    char shape[64];
+    double macs; /* of an image, forward */
+} StepLines;
+
+/* A line of images a second, at so many operations a multiply-accumulate of the forward pass; the seconds of
+ * a step, 0 if the line is not asked for. */
+static double step_line(const StepLines *lines, StepWork *work, const char *what, void (*step)(void *),
+                        int operations)
+{
+    if (!measure_wanted(what, lines->kernels->name, lines->shape))
+        return 0;
+    const double seconds = measure_seconds(step, work), rate = lines->net.batch / seconds;
+    measure_line(what, lines->kernels->name, lines->shape, lines->threads, rate, "images/s",
+                 operations * lines->macs * rate / measure_peak(lines->kernels, lines->threads).flops, 0);
+    return seconds;
 }
 
 /* Bytes: forward reads every hidden map and writes one; backward reads map and gradient for beta, and reads
  * two and writes one for each map's share. */
-static void bench_depth(StepWork *work, const Kernels *kernels, Peak peak, const char *shape, int threads)
+static void depth_lines(const StepLines *lines, StepWork *work)
 {
-    const NetworkSpec *s = &work->net->spec;
-    const double map = (double)lanes_count((Shape){BATCH, s->channels, s->height, s->width}) *
-                       (strcmp(kernels->name, "bf16") == 0 ? 2 : 4);
-    const double forward = LAYERS * map / measure_seconds(depth_forward, work);
-    const double backward = 5 * (LAYERS - 1) * map / measure_seconds(depth_backward, work);
-    measure_line("depth_mix_forward", kernels->name, shape, threads, forward / 1e9, "GB/s",
-               forward / peak.bytes, 0);
-    measure_line("depth_mix_backward", kernels->name, shape, threads, backward / 1e9, "GB/s",
-               backward / peak.bytes, 0);
+    static const struct {
+        const char *what;
+        void (*pass)(void *);
+        int maps_a_layer, maps;
+    } passes[] = {{"depth_mix_forward", depth_forward, 1, 1}, {"depth_mix_backward", depth_backward, 5, 0}};
+    const Case c = lines->net;
+    const double map = (double)lanes_count((Shape){c.batch, c.channels, 32, 32}) *
+                       (strcmp(lines->kernels->name, "bf16") == 0 ? 2 : 4);
+    for (int i = 0; i < 2; i++) {
+        if (!measure_wanted(passes[i].what, lines->kernels->name, lines->shape))
+            continue;
+        network_forward(work->net, work->batch.images, work->batch.labels, c.batch, PASS_LOGITS);
+        network_backward(work->net, WANT_LOGITS);
+        const double rate = (passes[i].maps_a_layer * (c.layers - 1) + passes[i].maps) * map /
+                            measure_seconds(passes[i].pass, work);
+        measure_line(passes[i].what, lines->kernels->name, lines->shape, lines->threads, rate / 1e9, "GB/s",
+                     rate / measure_peak(lines->kernels, lines->threads).bytes, 0);
+    }
 }
 
-static void bench_net(const Kernels *kernels, Peak peak, int threads, Net net, int channels, int batch)
+static bool any_wanted(const StepLines *lines)
 {
-    char shape[64];
-    StepWork work;
-    const NetworkSpec s = spec_of(net, channels);
-    const double macs = network_cost(&s).macs;
-    snprintf(shape, sizeof shape, "%s,%dx%d,batch %d", names[net], LAYERS, channels, batch);
-    if (make_work(&work, kernels, &s, batch)) {
-        const double weight = measure_seconds(weight_step, &work) / batch;
-        measure_line("weight_step", kernels->name, shape, threads, 1 / weight, "images/s",
-                   6 * macs / weight / peak.flops, 0);
-        if (net == LEARNED_DEPTH)
-            bench_depth(&work, kernels, peak, shape, threads);
-        if (net == FIVE_LEVELS || net == LEARNED_DEPTH) {
-            const double alpha = measure_seconds(alpha_step, &work) / batch;
-            measure_line("alpha_step", kernels->name, shape, threads, 1 / alpha, "images/s",
-                       4 * macs / alpha / peak.flops, 0);
-        }
-        if (net == FIVE_LEVELS)
-            measure_line("pool_and_upsample", kernels->name, shape, threads,
-                       100 * sampling_seconds(kernels, channels, batch) / (weight * batch),
-                       "% of weight_step", 0, 0);
-    }
+    static const char *const names[] = {"weight_step", "alpha_step", "pool_and_upsample", "depth_mix_forward",
+                                        "depth_mix_backward"};
+    const Net net = lines->net.net;
+    const bool has[] = {true, net_learns(net), net == FIVE_LEVELS, net == LEARNED_DEPTH,
+                        net == LEARNED_DEPTH};
+    for (int i = 0; i < 5; i++)
+        if (has[i] && measure_wanted(names[i], lines->kernels->name, lines->shape))
+            return true;
+    return false;
+}
+
+static void bench_net(const Kernels *kernels, int threads, Case c)
+{
+    const NetworkSpec s = net_spec(c);
+    StepLines lines = {kernels, c, threads, "", network_cost(&s).macs};
+    net_name(lines.shape, sizeof lines.shape, c);
+    if (!any_wanted(&lines))
+        return;
+    StepWork work = make_work(kernels, c);
+    const double weight = step_line(&lines, &work, "weight_step", weight_step, 6);
+    if (net_learns(c.net))
+        step_line(&lines, &work, "alpha_step", alpha_step, 4);
+    if (c.net == LEARNED_DEPTH)
+        depth_lines(&lines, &work);
+    if (c.net == FIVE_LEVELS && measure_wanted("pool_and_upsample", kernels->name, lines.shape))
+        measure_line("pool_and_upsample", kernels->name, lines.shape, threads,
+                     100 * sampling_seconds(kernels, c) /
+                         (weight > 0 ? weight : measure_seconds(weight_step, &work)),
+                     "% of weight_step", 0, 0);
     free_work(&work);
 }
 
-void bench_steps(const Kernels *kernels, Peak peak, int threads)
+/* Tables 1 and 2. */
+static const Net common[] = {NO_POOLING, PREDEFINED, FIVE_LEVELS, PRUNED, LEARNED_DEPTH, UNSHARED};
+enum { COMMON = sizeof common / sizeof *common };
+
+/* Tables 3 and 4: minutes, hence on all cores only. */
+static const Case large[] = {{LEARNED_DEPTH, 20, 64, BATCH},
+                             {FIVE_LEVELS, 8, 128, BATCH},
+                             {EFF_CONV, 8, 128, BATCH},
+                             {FABRIC_SPARSE, 16, 64, BATCH},
+                             {FABRIC_DENSE, 8, 128, BATCH}};
+enum { LARGE = sizeof large / sizeof *large };
+
+void bench_steps(const Kernels *kernels, int threads, bool all_cores)
 {
     static const int channels[] = {16, 32, 64};
     for (int i = 0; i < 3; i++)
-        for (Net net = 0; net < NETS; net++)
-            bench_net(kernels, peak, threads, net, channels[i], BATCH);
-    bench_net(kernels, peak, threads, NO_POOLING, 64, 48);
-    bench_net(kernels, peak, threads, FIVE_LEVELS, 64, 48);
+        for (int net = 0; net < COMMON; net++)
+            bench_net(kernels, threads, (Case){common[net], 10, channels[i], BATCH});
+    bench_net(kernels, threads, (Case){NO_POOLING, 10, 64, 48});
+    bench_net(kernels, threads, (Case){FIVE_LEVELS, 10, 64, 48});
+    for (int i = 0; i < LARGE && all_cores; i++)
+        bench_net(kernels, threads, large[i]);
 }
 
-/* A process of its own makes one step and prints its peak resident size. */
-void bench_memory(const Kernels *kernels)
+/* A process of its own makes a step of each kind and prints its peak resident size. */
+static bool bench_memory_of(const Kernels *kernels, Case c)
 {
-    for (Net net = 0; net < NETS; net++) {
-        fflush(stdout);
-        const pid_t child = fork();
-        if (child == 0) {
-            char shape[64];
-            StepWork work;
-            struct rusage usage;
-            const NetworkSpec s = spec_of(net, 64);
-            if (!make_work(&work, kernels, &s, BATCH))
-                _exit(1);
-            weight_step(&work);
-            getrusage(RUSAGE_SELF, &usage);
-            snprintf(shape, sizeof shape, "%s,%dx64,batch %d", names[net], LAYERS, BATCH);
-            measure_line("peak_memory", kernels->name, shape, omp_get_max_threads(),
-                         (double)usage.ru_maxrss / 1048576, "GiB", 0, 0);
-            _exit(0);
-        }
-        if (child > 0)
-            waitpid(child, NULL, 0);
+    char shape[64];
+    net_name(shape, sizeof shape, c);
+    if (!measure_wanted("peak_memory", kernels->name, shape))
+        return true;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        StepWork work = make_work(kernels, c);
+        weight_step(&work);
+        if (net_learns(c.net))
+            alpha_step(&work);
+        _exit(0);
     }
+    int status = 0;
+    struct rusage usage;
+    if (child < 0 || wait4(child, &status, 0, &usage) != child || status != 0) {
+        fprintf(stderr,
+                "bench: the steps of %s that show its memory did not end well: see that so much is free\n",
+                shape);
+        return false;
+    }
+    measure_line("peak_memory", kernels->name, shape, omp_get_max_threads(),
+                 (double)usage.ru_maxrss / 1048576, "GiB", 0, 0);
+    return true;
+}
+
+bool bench_memory(const Kernels *kernels)
+{
+    bool all = true;
+    for (int net = 0; net < COMMON; net++)
+        all = bench_memory_of(kernels, (Case){common[net], 10, 64, BATCH}) && all;
+    for (int i = 0; i < LARGE; i++)
+        all = bench_memory_of(kernels, large[i]) && all;
+    return all;
 }
