@@ -18,7 +18,7 @@ typedef enum {
 
 /* The paper's are the first ones; the others are controls. */
 typedef enum { LOGITS_ON_B, LOGITS_ON_A, LOGITS_FROZEN } LogitsData;
-typedef enum { START_UNIFORM, START_RANDOM, START_FINEST, START_COARSEST } LogitsStart;
+typedef enum { START_UNIFORM, START_RANDOM, START_FINEST, START_COARSEST, START_REVERSED } LogitsStart;
 
 typedef struct {
     uint64_t seed;
@@ -48,6 +48,7 @@ typedef struct {
     bool logits_first; /* in an iteration */
     LogitsData logits_data;
     LogitsStart logits_start;
+    const struct Training *logits_from; /* with START_REVERSED: the training whose logits it reverses */
     /* Pruning, where there is a network to prune. */
     double prune_threshold;
     bool prune_scratch; /* new filters, the whole schedule */
@@ -69,7 +70,7 @@ typedef struct {
     double beta[MAX_LAYERS];              /* the same, with a learned depth: of layers 1 to L - 1 */
 } EpochRecord;
 
-typedef struct {
+typedef struct Training {
     TrainingSettings settings;
     PlainNetwork *network;
     int epochs, iterations; /* made; of an epoch */

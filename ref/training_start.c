@@ -177,5 +177,8 @@ void training_start_alpha(PlainNetwork *net, const TrainingSettings *s)
             a[r] = log(9.0 * (s->levels - 1));
         if (s->levels > 1 && s->logits_start == START_COARSEST)
             a[levels - 1] = log(9.0 * (s->levels - 1));
+        if (s->logits_start == START_REVERSED)
+            for (int i = 0; i < s->levels; i++)
+                a[r + i] = s->logits_from->network->logits[l * levels + levels - 1 - i];
     }
 }

@@ -12,8 +12,8 @@ PlainNetworkShape training_shape(const TrainingSettings *s);
  */
 void training_initialise(PlainNetwork *net, uint64_t seed);
 
-/* Controls: alpha starts at random, or with 0.9 = e^a / (e^a + R - 1) on the finest or on the coarsest level.
- */
+/* Controls: alpha starts at random, with 0.9 = e^a / (e^a + R - 1) on the finest or on the coarsest level, or
+ * as another training left it, its levels in reversed order. */
 void training_start_alpha(PlainNetwork *net, const TrainingSettings *s);
 
 #endif

@@ -95,6 +95,7 @@ static const struct {
     WORD("logits-start", "random", logits_start, START_RANDOM),
     WORD("logits-start", "finest", logits_start, START_FINEST),
     WORD("logits-start", "coarsest", logits_start, START_COARSEST),
+    WORD("logits-start", "reversed", logits_start, START_REVERSED),
 #undef WORD
 };
 
@@ -208,13 +209,15 @@ static TrainingImages read_images(void)
 void replay_train(Training *training, Training *source, const ReplayCase *c)
 {
     const TrainingImages images = read_images();
-    const TrainingSettings settings = settings_of(c);
+    TrainingSettings settings = settings_of(c);
+    const bool reverses = settings.logits_start == START_REVERSED;
     *source = (Training){0};
     if (c->source) {
         const TrainingSettings of_source = settings_of(replay_find(c->source));
         ck_assert(training_run(source, &of_source, &images, NULL));
     }
-    ck_assert(training_run(training, &settings, &images, c->source ? source : NULL));
+    settings.logits_from = reverses ? source : NULL;
+    ck_assert(training_run(training, &settings, &images, c->source && !reverses ? source : NULL));
 }
 
 static void print_log(FILE *out, const Training *t)

@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /* A run of the matrix: what it changes in the options of another one, its base; NULL: of build/train's
- * defaults. Changes are "name=value name=value". A case with a source prunes that case's run. */
+ * defaults. Changes are "name=value name=value". A case with a source prunes that case's run, or
+ * reverses its logits. */
 typedef struct {
     const char *name, *base, *changes, *source;
 } ReplayCase;

@@ -329,8 +329,7 @@ START_TEST(test_the_ledger_is_whole)
     ck_assert_msg(claims_read(&claims, "paper/claims.tsv", &error), "%s", error.text);
     ck_assert_int_ge(claims.count, 90);
     claims_free(&claims);
-    ck_assert_msg(program_run("audit --out=%s/out experiments/records", program_folder) == 0, "%s",
-                  said());
+    ck_assert_msg(program_run("audit --out=%s/out experiments/records", program_folder) == 0, "%s", said());
     /* Whatever small or short runs say, they decide nothing. */
     char *table = program_file("out/audit.tsv");
     int low = 0;

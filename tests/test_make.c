@@ -76,6 +76,61 @@ START_TEST(test_nothing_is_trained_twice)
 }
 END_TEST
 
+/* The controls that a reviewer would ask for: words of their training commands, and how many of these have
+ * them. Before and behind a word is a blank, so that none is the head of another. */
+static const struct {
+    const char *word, *other;
+    int runs;
+} controls[] = {
+    {"--down=average", "", 2},
+    {"--up=bilinear", "", 2},
+    {"--norm=shared", "", 2},
+    {"--affine=yes", "", 2},
+    {"--head=linear", "", 2},
+    {"--weight-decay=0.0003", "", 2},
+    {"--weight-decay=0.0005", "", 2},
+    {"--filters=unshared", "--pooling=learned", 1},
+    {"--logits-data=a", "", 1},
+    {"--logits-data=none", "--logits-start=random", 1},
+    {"--logits-start=finest", "", 1},
+    {"--logits-start=coarsest", "", 1},
+    {"--logits-start=reversed", "-hour-f32-10x64-ours-seed1 ", 1},
+    {"--prune-threshold=1", "-hour-f32-10x64-ours-seed1 ", 2},
+    {"--prune-threshold=1", "--prune-start=scratch", 1},
+    {"--epochs=11", "", 3},
+    {"--fixed-data=all", "", 3},
+    {"--logits-lr=0.0001", "", 1},
+    {"--logits-lr=0.001", "", 1},
+    {"--logits-lr=0.01", "", 1},
+    {"--pooling=predefined", "--stages=", 8},
+    {"--seed=1", "", 41},
+};
+
+static int commands_with(const char *word, const char *other)
+{
+    static char plan[sizeof program_output];
+    char whole[64];
+    int commands = 0;
+    snprintf(whole, sizeof whole, " %s ", word);
+    strcpy(plan, program_output);
+    for (char *line = strtok(plan, "\n"); line; line = strtok(NULL, "\n"))
+        commands +=
+            strncmp(line, "nothing-built/train ", 20) == 0 && strstr(line, whole) && strstr(line, other);
+    return commands;
+}
+
+START_TEST(test_controls_leave_none_out)
+{
+    ck_assert_msg(shell("make -n controls BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=hour",
+                        program_folder) == 0,
+                  "%s", program_output);
+    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
+        ck_assert_msg(commands_with(controls[i].word, controls[i].other) == controls[i].runs,
+                      "%d runs have %s %s, not %d", commands_with(controls[i].word, controls[i].other),
+                      controls[i].word, controls[i].other, controls[i].runs);
+}
+END_TEST
+
 static const struct {
     const char *command, *word;
 } refused[] = {
@@ -131,6 +186,7 @@ Suite *make_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_plan_of_a_table);
     tcase_add_test(tcase, test_nothing_is_trained_twice);
+    tcase_add_test(tcase, test_controls_leave_none_out);
     tcase_add_loop_test(tcase, test_refused_before_anything_happens, 0, sizeof refused / sizeof *refused);
     tcase_add_test(tcase, test_superclean_removes_runs_and_tables);
     suite_add_tcase(suite, tcase);

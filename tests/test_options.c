@@ -299,6 +299,7 @@ static const struct {
     {"prune-start", 0, 0, 0, 0, 1, 1},  {"prune-epochs", 0, 0, 0, 0, 1, 0},
     {"lr", 1, 1, 1, 1, 1, 1},           {"images-b", 1, 1, 1, 1, 1, 1},
     {"seed", 1, 1, 1, 1, 1, 1},         {"prune-from", 1, 1, 1, 1, 1, 1},
+    {"logits-from", 0, 0, 0, 1, 0, 0},
 };
 enum { EFFECTS = sizeof effects / sizeof *effects };
 
@@ -313,6 +314,8 @@ START_TEST(test_options_without_effect_are_refused)
         o.pooling = i < 4 ? POOLING_NONE + i : POOLING_LEARNED;
         if (i >= 4)
             snprintf(o.prune_from, sizeof o.prune_from, "ours");
+        if (strcmp(effects[_i].name, "logits-from") == 0)
+            o.logits_start = LOGITS_START_REVERSED;
         o.prune_start = i == 5 ? PRUNE_SCRATCH : PRUNE_TRAINED;
         snprintf(option, sizeof option, "--%s has no effect", effects[_i].name);
         ck_assert_msg(option_has_effect(effects[_i].name, &o, &error) == expected[i], "%s, %d",

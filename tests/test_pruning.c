@@ -1,5 +1,6 @@
-/* Pruning and fine-tuning (section 3.2 and Table 1), statement by statement: which levels stay, what a pruned
- * run starts from, at which rate and on which images it goes on. */
+/* Runs that start from a finished one, statement by statement. Pruning and fine-tuning (section 3.2 and Table
+ * 1): which levels stay, what a pruned run starts from, at which rate and on which images it goes on. And the
+ * bad start of section 3.5's claim, the learned order of levels reversed. */
 #include "philox.h"
 #include "program.h"
 #include "recorder.h"
@@ -18,10 +19,10 @@ static void alpha_by_hand(double alpha[LEVELS], const double a[LEVELS], unsigned
         alpha[r] /= sum;
 }
 
-/* Trains a source whose alphas are apart, and opens a run that prunes it. */
-static void prune(Run *source, Run *run, const char *changes)
+/* Trains a source whose alphas are apart, with these options, and opens a run with more of them that starts
+ * from it. */
+static void start_from(Run *source, Run *run, const char *learn, const char *changes)
 {
-    static const char learn[] = "logits-lr=0.2 epochs=2";
     char text[256];
     Record record = {0};
     Options options;
@@ -29,9 +30,16 @@ static void prune(Run *source, Run *run, const char *changes)
     recorder_open(source, "source", &options);
     recorder_train(&record, source, 0);
     recorder_free(&record);
-    snprintf(text, sizeof text, "%s prune-from=source %s", learn, changes);
+    snprintf(text, sizeof text, "%s %s", learn, changes);
     recorder_options(&options, text);
-    recorder_open(run, "pruned", &options);
+    recorder_open(run, "started", &options);
+}
+
+static void prune(Run *source, Run *run, const char *changes)
+{
+    char text[256];
+    snprintf(text, sizeof text, "prune-from=source %s", changes);
+    start_from(source, run, "logits-lr=0.2 epochs=2", text);
 }
 
 static void expect_same_vector(const Network *net, const Vector *got, const Network *from, const Vector *want,
@@ -169,6 +177,76 @@ START_TEST(test_pruning_with_rates_of_0_gives_the_filters_and_the_renormalised_a
 }
 END_TEST
 
+/* With a finest level of factor 2 there is a level 0 that takes no part, and its logit stays 0. */
+START_TEST(test_a_reversed_start_has_its_sources_logits_backwards_and_nothing_else_of_it)
+{
+    const int first = _i, levels = first + LEVELS;
+    Run source, run, fresh;
+    Record record = {0};
+    Options options;
+    char learn[64];
+    snprintf(learn, sizeof learn, "logits-lr=0.2 epochs=2 first-level=%d", first);
+    start_from(&source, &run, learn, "logits-start=reversed logits-from=source");
+    recorder_options(&options, learn);
+    recorder_open(&fresh, "fresh", &options);
+    double *was = recorder_vector(source.net, source.net->logits, source.net->logits_count);
+    double *is = recorder_vector(run.net, run.net->logits, run.net->logits_count);
+    for (int l = 0; l < LAYERS; l++) {
+        ck_assert_double_ne(was[l * levels + first], was[(l + 1) * levels - 1]);
+        for (int r = 0; r < LEVELS; r++)
+            ck_assert_double_eq(is[l * levels + first + r], was[(l + 1) * levels - 1 - r]);
+        for (int r = 0; r < first; r++)
+            ck_assert_double_eq(is[l * levels + r], 0);
+    }
+    free(was);
+    free(is);
+    expect_same_vector(run.net, run.net->filters, fresh.net, fresh.net->filters, run.net->filters_count);
+    expect_zeros(run.net, run.net->statistics, run.net->statistics_count);
+    expect_zeros(run.net, run.net->moment1, run.net->logits_count);
+    expect_zeros(run.net, run.net->moment2, run.net->logits_count);
+    ck_assert_uint_eq(run.net->spec.kept[0], source.net->spec.kept[0]);
+    recorder_train(&record, &run, 0);
+    ck_assert_int_eq(recorder_count(&record, PASS_FILTERS), 2 * ITERATIONS);
+    ck_assert_int_eq(recorder_count(&record, PASS_LOGITS), 2 * ITERATIONS);
+    run_close(&fresh);
+    run_close(&source);
+    recorder_close(&run, &record);
+}
+END_TEST
+
+/* The option that differs, or what else is wrong, is in the sentence. */
+static const struct {
+    const char *options, *words;
+} wrong_sources[] = {
+    {"logits-start=reversed", "needs --logits-from"},
+    {"logits-start=reversed logits-from=nobody", "not the folder of a finished run"},
+    {"logits-start=reversed logits-from=source seed=2", "--seed="},
+    {"logits-start=reversed logits-from=source lr=0.03", "--lr="},
+    {"logits-start=reversed logits-from=pruned", "has not learned its alphas"},
+};
+
+START_TEST(test_a_reversed_start_refuses_what_is_no_source)
+{
+    Run source, run, other = {0};
+    Record record = {0};
+    Options options;
+    Error error;
+    char folder[256], text[256];
+    prune(&source, &run, "");
+    recorder_train(&record, &run, 0);
+    recorder_close(&run, &record);
+    snprintf(folder, sizeof folder, "mv %s/started %s/pruned", program_folder, program_folder);
+    ck_assert_int_eq(system(folder), 0);
+    snprintf(folder, sizeof folder, "%s/reversed", program_folder);
+    snprintf(text, sizeof text, "logits-lr=0.2 epochs=2 %s", wrong_sources[_i].options);
+    recorder_options(&options, text);
+    ck_assert(!training_open(&other, folder, &options, &error));
+    ck_assert_msg(strstr(error.text, wrong_sources[_i].words), "says: %s", error.text);
+    run_close(&other);
+    run_close(&source);
+}
+END_TEST
+
 Suite *pruning_suite(void)
 {
     Suite *suite = suite_create("pruning");
@@ -182,6 +260,10 @@ Suite *pruning_suite(void)
     tcase_add_test(tcase, test_pruning_fine_tuning_walks_the_last_tenth_of_the_schedule_with_alpha_frozen);
     tcase_add_test(tcase,
                    test_pruning_with_rates_of_0_gives_the_filters_and_the_renormalised_alpha_of_its_source);
+    tcase_add_loop_test(tcase, test_a_reversed_start_has_its_sources_logits_backwards_and_nothing_else_of_it,
+                        0, 2);
+    tcase_add_loop_test(tcase, test_a_reversed_start_refuses_what_is_no_source, 0,
+                        sizeof wrong_sources / sizeof *wrong_sources);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -80,6 +80,8 @@ const ReplayCase replay_cases[] = {
     {"logits-coarsest", "ours", "logits-start=coarsest", NULL},
     {"coarsest-from-1", "first-level", "logits-start=coarsest", NULL},
     {"finest-from-1", "first-level", "logits-start=finest", NULL},
+    {"reversed", "ours", "logits-start=reversed", "ours"},
+    {"reversed-from-1", "first-level", "logits-start=reversed", "first-level"},
     {"none", "small", "pooling=none", NULL},
     {"none-all", "none", "fixed-data=all", NULL},
     {"none-linear", "none", "head=linear bias=no layers=2 channels=3", NULL},
@@ -120,8 +122,9 @@ static pid_t start(const ReplayCase *c)
     snprintf(output, sizeof output, "%s/%s.output", program_folder, c->name);
     snprintf(run, sizeof run, "run=%s/%s", program_folder, c->name);
     snprintf(data, sizeof data, "data=%s/data", program_folder);
-    snprintf(from, sizeof from, "prune-from=%s", c->source ? c->source : "");
     replay_options(text, sizeof texts[0], c);
+    snprintf(from, sizeof from, "%s=%s", strstr(text, "logits-start=reversed") ? "logits-from" : "prune-from",
+             c->source ? c->source : "");
     char *all[MOST] = {run, data, from, "kernels=ref", "threads=1"};
     for (char *word = strtok(text, " "); word && count < MOST - 8; word = strtok(NULL, " "))
         all[5 + count++] = word;
@@ -237,7 +240,7 @@ static bool decides_bits(const char *name)
 static bool moved(const char *name)
 {
     const size_t length = strlen(name);
-    if (strcmp(name, "prune-from") == 0)
+    if (strcmp(name, "prune-from") == 0 || strcmp(name, "logits-from") == 0)
         return true; /* every case with a source */
     for (int i = 0; i < CASES; i++)
         if (replay_cases[i].base && strncmp(replay_cases[i].changes, name, length) == 0 &&

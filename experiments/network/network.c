@@ -301,12 +301,30 @@ void network_start_alpha(Network *net, AlphaStart start, uint64_t seed)
         }
         for (int r = 0; r < s->levels; r++) {
             const size_t at = (size_t)l * s->levels + r;
-            const bool first = kept > 1 && r == (start == ALPHA_FINEST ? finest : coarsest);
+            const bool first = kept > 1 && ((start == ALPHA_FINEST && r == finest) ||
+                                            (start == ALPHA_COARSEST && r == coarsest));
             /* exp(a) / (exp(a) + kept - 1) = 0.9 */
             const double logit = start == ALPHA_RANDOM ? random_normal(seed, STREAM_LOGITS, (uint32_t)at, 0)
-                                 : start != ALPHA_UNIFORM && first ? log(9.0 * (kept - 1))
-                                                                   : 0;
+                                 : first               ? log(9.0 * (kept - 1))
+                                                       : 0;
             net->engine->vector_write(net->logits, at, &logit, 1);
+        }
+    }
+}
+
+void network_reverse_alpha(Network *net, const Network *from)
+{
+    const NetworkSpec *s = &net->spec;
+    for (int l = 0; l < s->layers; l++) {
+        size_t kept[MAX_LEVELS];
+        int count = 0;
+        for (int r = 0; r < s->levels; r++)
+            if (level_kept(s->kept[l], r))
+                kept[count++] = (size_t)l * s->levels + r;
+        for (int i = 0; i < count; i++) {
+            double logit;
+            from->engine->vector_read(&logit, from->logits, kept[count - 1 - i], 1);
+            net->engine->vector_write(net->logits, kept[i], &logit, 1);
         }
     }
 }

@@ -62,10 +62,14 @@ void network_free(Network *net);
 void network_initialise(Network *net, uint64_t seed);
 
 /* Where alpha starts: logits 0; standard normal logits; 0.9 on the finest or on the coarsest kept level, the
- * rest shared by the others. The words of option logits-start. */
-typedef enum { ALPHA_UNIFORM, ALPHA_RANDOM, ALPHA_FINEST, ALPHA_COARSEST } AlphaStart;
+ * rest shared by the others; 0 until network_reverse_alpha. The words of option logits-start. */
+typedef enum { ALPHA_UNIFORM, ALPHA_RANDOM, ALPHA_FINEST, ALPHA_COARSEST, ALPHA_REVERSED } AlphaStart;
 
 void network_start_alpha(Network *net, AlphaStart start, uint64_t seed);
+
+/* The logits of alpha that another network of the same layers and kept levels has, in each layer those of its
+ * kept levels in reversed order: what it put on the finest is now on the coarsest. */
+void network_reverse_alpha(Network *net, const Network *from);
 
 /* Mean loss of images (n,channels,H,W) against labels (n), 1 <= n <= batch. labels must live until the
  * backward pass. */

@@ -4,6 +4,7 @@
 #include "../base/stop.h"
 #include "../base/threads.h"
 #include "../protocol/effect.h"
+#include "../training/source.h"
 #include "../training/training.h"
 #include <math.h>
 #include <stdlib.h>
@@ -90,23 +91,24 @@ static bool parse(Own *own, Options *options, int argc, char **argv, Error *erro
            fail(error, "--run=DIR is missing: name the folder of the run; train --help tells more");
 }
 
-/* The options of the pruned run's source are its defaults: read them first, then the command line over them.
- */
-static bool take_source(Options *options, const Own *own, Error *error)
+/* The options of the run that this one starts from are its defaults: read them first, then the command line
+ * over them. */
+static bool take_source(Options *options, const Own *own, const char *name, Error *error)
 {
     char folder[4096];
-    run_sibling(folder, sizeof folder, own->run, options->prune_from);
+    run_sibling(folder, sizeof folder, own->run, name);
     return config_read(options, NULL, folder, error);
 }
 
-/* Options from the command line, over those of the run that is pruned. */
+/* Options from the command line, over those of the run that this one starts from. */
 static bool read_options(Own *own, Options *options, int argc, char **argv, Error *error)
 {
     options_default(options);
     if (!parse(own, options, argc, argv, error))
         return false;
-    if (options->prune_from[0] &&
-        (!take_source(options, own, error) || !parse(own, options, argc, argv, error)))
+    const char *option, *source = source_name(&option, options);
+    if (source && *source &&
+        (!take_source(options, own, source, error) || !parse(own, options, argc, argv, error)))
         return false;
     for (int i = 0; i < own->count; i++)
         if (!option_has_effect(own->given[i], options, error))

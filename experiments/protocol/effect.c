@@ -38,6 +38,11 @@ static bool starts(const Options *o)
     return o->pooling == POOLING_LEARNED && !prunes(o);
 }
 
+static bool starts_reversed(const Options *o)
+{
+    return starts(o) && o->logits_start == LOGITS_START_REVERSED;
+}
+
 static bool learns(const Options *o)
 {
     return starts(o) && o->logits_data != LOGITS_DATA_NONE;
@@ -65,6 +70,7 @@ static const struct {
     {"fixed-data", is_fixed, "a --pooling other than learned"},
     {"logits-data", starts, "--pooling=learned without --prune-from"},
     {"logits-start", starts, "--pooling=learned without --prune-from"},
+    {"logits-from", starts_reversed, "--logits-start=reversed without --prune-from"},
     {"logits-lr", learns, "--pooling=learned without --prune-from and --logits-data=none"},
     {"logits-beta1", learns, "--pooling=learned without --prune-from and --logits-data=none"},
     {"logits-beta2", learns, "--pooling=learned without --prune-from and --logits-data=none"},

@@ -164,6 +164,10 @@ bool plan_resolve(Plan *plan, const Options *options, Error *error)
         plan_stages(o->stages, o->layers);
     if (pruned && o->pooling != POOLING_LEARNED)
         return fail(error, "--prune-from needs --pooling=learned: only learned alphas can be pruned");
+    if (o->pooling == POOLING_LEARNED && o->logits_start == LOGITS_START_REVERSED && !o->logits_from[0])
+        return fail(error,
+                    "--logits-start=reversed needs --logits-from: name the run whose order of levels it "
+                    "reverses");
     if (o->depth == DEPTH_LEARNED &&
         (o->pooling != POOLING_LEARNED || o->logits_data == LOGITS_DATA_NONE || o->layers < 2))
         return fail(error,

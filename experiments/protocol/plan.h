@@ -21,7 +21,7 @@ typedef struct {
 /* What the options alone decide: all but whether a data set is large enough. */
 bool plan_resolve(Plan *plan, const Options *options, Error *error);
 
-/* Resolves everything but the levels of a pruned run, which prune_source sets from the alphas of its source
+/* Resolves everything but the levels of a pruned run, which prune_plan sets from the alphas of its source
  * (prune.h). */
 bool plan_make(Plan *plan, const Options *options, const Dataset *data, Error *error);
 

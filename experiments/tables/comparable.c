@@ -17,11 +17,11 @@ static bool among(const char *name, const char *const *names)
     return false;
 }
 
-/* No part of a protocol, or compared otherwise: the data by its hash, the source of a pruned run by its
- * options. */
+/* No part of a protocol, or compared otherwise: the data by its hash, the run that another starts from by
+ * its options. */
 static bool is_apart(const char *name)
 {
-    static const char *const names[] = {"data", "kernels", "seed", "prune-from", NULL};
+    static const char *const names[] = {"data", "kernels", "seed", "prune-from", "logits-from", NULL};
     return among(name, names);
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # estimate.sh "FOLDER@SOURCE@COMMAND"...: minutes that each run whose FOLDER has no result still needs, and their
 # sum. COMMAND (train without --run) is started in a folder of its own until it has timed its first steps, then stopped. A
-# run that prunes one that is not there yet (SOURCE) takes at most what its source takes an epoch.
+# run that starts from one that is not there yet (SOURCE) takes at most what its source takes an epoch: if it is
+# fine-tuned, for a tenth of the epochs.
 set -u
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -16,10 +17,13 @@ for line in "${sources[@]}" "${others[@]}"; do
     note=
     if [ -n "$source" ] && [ ! -s "$source/result.tsv" ]; then
         epochs=$(grep -o -- '--epochs=[0-9]*' <<<"$command" | tail -n 1 | cut -d= -f2)
-        minutes=$(awk -v e="$epochs" -v m="${per_epoch[$source]:-0}" 'BEGIN {n = int(e / 10); print m * (n > 1 ? n : 1)}')
+        [[ $command == *--prune-from=* && $command != *--prune-start=scratch* ]] &&
+            epochs=$((epochs >= 20 ? epochs / 10 : 1))
+        minutes=$(awk -v e="$epochs" -v m="${per_epoch[$source]:-0}" 'BEGIN {print m * e}')
         note=" at most"
     else
-        [ -n "$source" ] && command=${command/--prune-from=/--prune-from=$(cd "$(dirname "$source")" && pwd)/}
+        there=$([ -n "$source" ] && cd "$(dirname "$source")" && pwd)/
+        for option in --prune-from= --logits-from=; do command=${command/$option/$option$there}; done
         $command --run="$work/run" >"$work/out" 2>&1 &
         pid=$!
         while kill -0 $pid 2>/dev/null && ! grep -q 'epochs of .* batches' "$work/out"; do sleep 0.1; done

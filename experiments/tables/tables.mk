@@ -34,7 +34,7 @@ LONGER_hour  := 11
 LONGER_day   := 44
 LONGER_paper := 440
 
-# A variant: its options, and for a pruned one the variant that it prunes.
+# A variant: its options, and for one that starts from a trained run the variant of that: PRUNES or REVERSES.
 VARIANT_no-pooling          := --pooling=none
 VARIANT_predefined          := --pooling=predefined
 VARIANT_scale-invariant     := --pooling=uniform
@@ -55,6 +55,7 @@ VARIANT_ours-scratch        := --pooling=learned --prune-threshold=1 --prune-sta
 PRUNES_ours-scratch         := ours
 VARIANT_no-pooling-longer   := --pooling=none --epochs=$(LONGER_$(BUDGET))
 VARIANT_predefined-longer   := --pooling=predefined --epochs=$(LONGER_$(BUDGET))
+VARIANT_scale-invariant-longer := --pooling=uniform --epochs=$(LONGER_$(BUDGET))
 VARIANT_no-pooling-all      := --pooling=none --fixed-data=all
 VARIANT_predefined-all      := --pooling=predefined --fixed-data=all
 VARIANT_scale-invariant-all := --pooling=uniform --fixed-data=all
@@ -68,6 +69,8 @@ VARIANT_ours-on-a           := --pooling=learned --logits-data=a
 VARIANT_ours-random         := --pooling=learned --logits-data=none --logits-start=random
 VARIANT_ours-from-finest    := --pooling=learned --logits-start=finest
 VARIANT_ours-from-coarsest  := --pooling=learned --logits-start=coarsest
+VARIANT_ours-reversed       := --pooling=learned --logits-start=reversed
+REVERSES_ours-reversed      := ours
 VARIANT_ours-logits-1e-4    := --pooling=learned --logits-lr=0.0001
 VARIANT_ours-logits-1e-3    := --pooling=learned --logits-lr=0.001
 VARIANT_ours-logits-1e-2    := --pooling=learned --logits-lr=0.01
@@ -95,9 +98,9 @@ MORE_table4    := --speed --literature=paper/expected/outside.tsv
 # At smoke too, placements need all ten layers, and all rows of a table the same.
 FULL           := $(if $(filter smoke,$(BUDGET)),L10,10)
 TITLE_controls := Controls, beside two rows of Table 1
-ROWS_controls  := $(foreach v,predefined ours ours-one-res ours-scratch no-pooling-longer predefined-longer no-pooling-all \
+ROWS_controls  := $(foreach v,predefined ours ours-one-res ours-scratch no-pooling-longer predefined-longer scale-invariant-longer no-pooling-all \
 	predefined-all scale-invariant-all $(foreach c,$(CHANGES),$(foreach w,predefined ours,$w-$(firstword $(subst =, ,$c)))) \
-	ours-on-a ours-random ours-from-finest ours-from-coarsest ours-logits-1e-4 ours-logits-1e-3 ours-logits-1e-2 \
+	ours-unshared ours-on-a ours-random ours-from-finest ours-from-coarsest ours-reversed ours-logits-1e-4 ours-logits-1e-3 ours-logits-1e-2 \
 	$(PLACEMENTS:%=placed-%),$v:$v@$(FULL)x64)
 TITLE_placements := Every placement of three poolings
 ROWS_placements  := $(foreach v,$(FAMILY:%=placed-%),$v:$v@$(FULL)x64)
@@ -154,13 +157,15 @@ channels_of = $(call small,c$(lastword $(subst x, ,$(lastword $(subst @, ,$(1)))
 run_name    = $(DATA_KEY)-$(BUDGET)-$(KERNELS)-$(call layers_of,$(1))x$(call channels_of,$(1))-$(call variant_of,$(1))-seed$(2)
 run_folder  = $(RUNS)/$(call run_name,$(1),$(2))
 run_options = --layers=$(call layers_of,$(1)) --channels=$(call channels_of,$(1)) $(VARIANT_$(call variant_of,$(1)))
-# The run that a run prunes, if it does.
-source_of   = $(if $(PRUNES_$(call variant_of,$(1))),$(PRUNES_$(call variant_of,$(1)))@$(lastword $(subst @, ,$(1))))
+# The run that a run starts from, if it does, and the option that names it.
+source_variant = $(PRUNES_$(1))$(REVERSES_$(1))
+source_of   = $(addsuffix @$(lastword $(subst @, ,$(1))),$(call source_variant,$(call variant_of,$(1))))
+from_option = $(if $(PRUNES_$(call variant_of,$(1))),--prune-from,--logits-from)
 
 # train_command(run, seed), without --run
 train_command = $(LAUNCH) $(BUILD)/train --threads=$(THREADS) --data=$(DATA) --kernels=$(KERNELS) --seed=$(2) \
 	$(TRAIN_$(BUDGET)) $(call run_options,$(1)) \
-	$(if $(call source_of,$(1)),--prune-from=$(call run_name,$(call source_of,$(1)),$(2))) $(if $(OPTIONS),--common $(OPTIONS))
+	$(if $(call source_of,$(1)),$(call from_option,$(1))=$(call run_name,$(call source_of,$(1)),$(2))) $(if $(OPTIONS),--common $(OPTIONS))
 
 # run_rule(run, seed). build/train is there already, and no rebuild of it trains anew.
 define run_rule

@@ -1,7 +1,5 @@
 /* Pruning a trained network: masks from alpha, parameters from the source. */
 #include "prune.h"
-#include "../base/files.h"
-#include <string.h>
 
 void prune_levels(unsigned kept[MAX_LAYERS], const double *alpha, int layers, int levels, double threshold)
 {
@@ -17,67 +15,13 @@ void prune_levels(unsigned kept[MAX_LAYERS], const double *alpha, int layers, in
     }
 }
 
-/* What a pruned run may have of its own: how it prunes, how many images it is tested on, where the data lies.
- */
-static const char *own_option(const Options *theirs, const Options *mine)
+void prune_plan(Plan *plan, const TrainedNetwork *source)
 {
-    Options o = *theirs;
-    memcpy(o.data, mine->data, sizeof o.data);
-    memcpy(o.prune_from, mine->prune_from, sizeof o.prune_from);
-    o.prune_threshold = mine->prune_threshold;
-    o.prune_start = mine->prune_start;
-    o.prune_epochs = mine->prune_epochs;
-    o.images_test = mine->images_test;
-    o.images_epoch = mine->images_epoch;
-    return options_difference(&o, mine);
-}
-
-/* With another seed, data or split the source has learned its alphas on images that this run trains and tests
- * on. */
-static bool check_source(const TrainedNetwork *source, const Plan *plan, const Dataset *data,
-                         const char *folder, Error *error)
-{
-    const Options *theirs = &source->plan.options;
-    if (theirs->pooling != POOLING_LEARNED || theirs->prune_from[0])
-        return fail(error,
-                    "--prune-from is %s, which has not learned its alphas: name a run with --pooling=learned",
-                    folder);
-    const char *name = own_option(theirs, &plan->options);
-    if (name) {
-        char was[TEXT_OPTION], is[TEXT_OPTION];
-        options_value(was, sizeof was, theirs, name);
-        options_value(is, sizeof is, &plan->options, name);
-        return fail(
-            error,
-            "--prune-from is %.400s, which was trained with --%s=%.100s, not %.100s: a pruned run has the "
-            "options of its source",
-            folder, name, was, is);
-    }
-    return strcmp(source->data_sha256, data->sha256) == 0 ||
-           fail(error,
-                "--prune-from is %.400s, which was trained on the data of SHA-256 %s, not %s: a pruned run "
-                "has the "
-                "data of its source",
-                folder, source->data_sha256, data->sha256);
-}
-
-bool prune_source(TrainedNetwork *source, Plan *plan, const Dataset *data, const char *folder, Error *error)
-{
-    char result[4096];
     double alpha[MAX_LAYERS * MAX_LEVELS];
-    snprintf(result, sizeof result, "%.4000s/result.tsv", folder);
-    if (!file_exists(result))
-        return fail(error,
-                    "--prune-from is %s, which is not the folder of a finished run: train that one first",
-                    folder);
-    if (!run_load(source, folder, 1, error) || !check_source(source, plan, data, folder, error) ||
-        !run_verify(folder, &source->plan, &source->state, error))
-        return false;
     const NetworkSpec *spec = &source->net->spec;
     network_alpha(source->net, alpha);
     prune_levels(plan->network.kept, alpha, spec->layers, spec->levels, plan->options.prune_threshold);
     plan->source_epochs = plan->options.prune_start == PRUNE_TRAINED ? source->state.epoch : 0;
-    return true;
 }
 
 static void copy_vector(const Engine *engine, Vector *to, const Vector *from, size_t count)

@@ -8,11 +8,8 @@
 /* The masks that remain of alpha (L,R): levels with alpha >= threshold, and each layer's largest. */
 void prune_levels(unsigned kept[MAX_LAYERS], const double *alpha, int layers, int levels, double threshold);
 
-/* Loads the finished run in folder, sets the masks of plan's network from its alphas and plan's
- * source_epochs. The caller frees source->net. Refuses a folder that is not finished or not one state, is
- * itself pruned, or was trained with other options or on other data than the plan's, and names what differs.
- */
-bool prune_source(TrainedNetwork *source, Plan *plan, const Dataset *data, const char *folder, Error *error);
+/* Sets the masks of plan's network from the source's alphas, and plan's source_epochs. */
+void prune_plan(Plan *plan, const TrainedNetwork *source);
 
 /* The pruned network starts from the source's logits and, if it is to be fine-tuned, its filters and
  * statistics. The velocity starts at 0: the step before belonged to another network. */

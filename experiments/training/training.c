@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "prune.h"
 #include "score.h"
+#include "source.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -18,12 +19,20 @@ bool training_open(Run *run, const char *folder, const Options *options, Error *
 {
     char path[4096];
     TrainedNetwork source = {0};
+    const char *option, *name = source_name(&option, options);
+    const bool pruned = options->prune_from[0] != 0;
     bool ok = run_plan(run, folder, options, error);
-    run_sibling(path, sizeof path, folder, options->prune_from);
-    ok = ok && (!options->prune_from[0] || prune_source(&source, &run->plan, &run->data, path, error)) &&
-         run_enter(run, error);
-    if (ok && run->fresh && source.net)
+    if (ok && name) {
+        run_sibling(path, sizeof path, folder, name);
+        ok = source_load(&source, &run->plan, &run->data, path, error);
+    }
+    if (ok && pruned)
+        prune_plan(&run->plan, &source);
+    ok = ok && run_enter(run, error);
+    if (ok && run->fresh && pruned)
         prune_start(run->net, &source, &run->plan);
+    else if (ok && run->fresh && name)
+        network_reverse_alpha(run->net, source.net);
     network_free(source.net);
     return ok && (!run->fresh || run_save(run, error));
 }

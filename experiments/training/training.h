@@ -4,8 +4,8 @@
 
 #include "../runs/run.h"
 
-/* Opens the run in its folder (run.h): new, continued, or new from the network of the run that it prunes. The
- * caller closes it, after a failure too. */
+/* Opens the run in its folder (run.h): new, continued, or new from the network of the run that it prunes
+ * or whose alphas it reverses (source.h). The caller closes it, after a failure too. */
 bool training_open(Run *run, const char *folder, const Options *options, Error *error);
 
 /* Trains until the last epoch is done and writes result.tsv: then run->finished; or until a signal asks to
