@@ -311,6 +311,8 @@ START_TEST(test_the_largest_grade_then_most_seeds_then_the_newest)
     ck_assert_double_eq_tol(judged(&claim, &e, NULL).estimate, 70, 1e-9);
     add_row(&e, "many", 'B', "2025-01-01", "t.a", 4, 80, 0);
     ck_assert_double_eq_tol(judged(&claim, &e, NULL).estimate, 80, 1e-9);
+    add_row(&e, "newest", 'B', "2026-03-03", "t.a", 3, 90, 0);
+    ck_assert_double_eq_tol(judged(&claim, &e, NULL).estimate, 80, 1e-9);
     ck_assert_int_eq(judged(&claim, &e, NULL).n, 4);
     evidence_free(&e);
 }
