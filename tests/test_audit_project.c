@@ -79,8 +79,8 @@ static void put_project(void)
              claims_header);
     put("paper/claims.tsv", claims);
     put("paper/rows.tsv",
-        "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\tpooling=learned levels?=5\ttable1\n"
-        "t.b\t10\t64\tpooling=none\ttable1\n");
+        "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n"
+        "t.b\t10\t64\t--pooling=none\ttable1\n");
     put("paper/choices.tsv",
         "id\tpaper\tdefault\treason\toption\ndown\tpooling\tmax\tusual\t--down=average\n");
     put("paper/coverage.tsv", "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain\n1\t2\tdef\tno claim\n");
@@ -176,10 +176,10 @@ START_TEST(test_audit_misses_what_is_taken_away)
     put_run("b", 4, "pooling\tnone", 90);
     expect_fault("b4", "is not in");
     take_away("records/b4");
-    put("paper/rows.tsv", "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\tpooling=learned\ttable1\n");
+    put("paper/rows.tsv", "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n");
     expect_fault("claim gain", "t.b, which is no row");
-    put("paper/rows.tsv", "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\tpooling=learned\ttable1\n"
-                          "t.b\t10\t64\tpooling=none\ttable1\n");
+    put("paper/rows.tsv", "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n"
+                          "t.b\t10\t64\t--pooling=none\ttable1\n");
     put("paper/choices.tsv", "id\tpaper\tdefault\treason\toption\n");
     expect_fault("claim gain", "choice down");
     put("paper/choices.tsv",

@@ -3,6 +3,7 @@
 #ifndef NOPOOL_EVIDENCE_H
 #define NOPOOL_EVIDENCE_H
 
+#include "../protocol/options.h"
 #include "../tables/statistics.h"
 #include "tsv.h"
 
@@ -51,11 +52,13 @@ typedef struct {
     char *bench_lines, bench[512]; /* the lines of the bench record, and its path */
 } Evidence;
 
-/* A row of a table, as paper/rows.tsv states it: the paper's sizes, and the options that make it. */
+/* The rows of tables, as paper/rows.tsv states them: the paper's sizes, the options of `train` that make the
+ * row beside the defaults, and the make target that trains it. */
 typedef struct {
     Tsv table;
 } Rows;
 
+/* Refuses an option, or a value of one, that `train` does not have. */
 bool rows_read(Rows *rows, const char *path, Error *error);
 bool rows_have(const Rows *rows, const char *id);
 
@@ -64,6 +67,10 @@ bool rows_same(const Rows *rows, const char *a, const char *b);
 
 /* The make target that trains the row; "" for a row that is not there. */
 const char *rows_target(const Rows *rows, const char *id);
+
+/* The scale at which a run, by its resolved options, stands for the row; NULL if it does not. Runs of
+ * different scales are never compared. */
+const char *rows_scale(const Rows *rows, const char *id, const Options *run);
 
 /* Adds every finished run under a folder, at any depth; an unfinished folder is passed over, a broken one is
  * refused. Runs that stand for no row are kept as folders. A seed that is there twice in one group counts

@@ -1,5 +1,6 @@
 /* Evidence from run folders. See evidence.h. */
 #include "../base/files.h"
+#include "../protocol/plan.h"
 #include "../runs/result.h"
 #include "../tables/record.h"
 #include "evidence.h"
@@ -10,25 +11,24 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What one protocol fixes beside its data, kernels and scale; the other options are what rows are about. */
+/* What a row is about: where it does not say, these have their defaults. */
+static const char *const row_options[] = {"net",          "pooling",     "block",      "levels",
+                                          "stages",       "filters",     "depth",      "logits-data",
+                                          "logits-start", "logits-from", "prune-from", "prune-threshold",
+                                          "prune-start",  "prune-epochs"};
+
+/* What one protocol fixes beside its data and kernels. The rest are the seed and how often the test set is
+ * looked at. */
 static const char *const shared_options[] = {
     "epochs",       "batch",    "images-a",      "images-b",    "images-test",  "augment",      "lr",
     "lr-min",       "momentum", "weight-decay",  "logits-lr",   "logits-beta1", "logits-beta2", "logits-eps",
     "logits-decay", "order",    "fixed-data",    "first-level", "down",         "up",           "norm",
-    "affine",       "norm-eps", "norm-momentum", "head",        "bias",         "prune-start"};
+    "affine",       "norm-eps", "norm-momentum", "head",        "bias"};
 
-/* What the paper states of its protocol, beside the sizes of a row. */
-static const char *const printed_options[][2] = {
-    {"epochs", "400"},       {"images-a", "40000"},   {"images-b", "10000"},     {"images-test", "10000"},
-    {"logits-lr", "0.0001"}, {"logits-beta1", "0.5"}, {"logits-beta2", "0.999"}, {"logits-decay", "0.0003"},
-};
+/* Layers of the paper's nets, and what the budget `smoke` makes of them. */
+static const int smoke_layers[][2] = {{8, 4}, {10, 4}, {16, 6}, {20, 8}};
 
 enum { ROW_ID, ROW_LAYERS, ROW_CHANNELS, ROW_OPTIONS, ROW_TARGET };
-
-bool rows_read(Rows *rows, const char *path, Error *error)
-{
-    return tsv_read(&rows->table, path, "row\tlayers\tchannels\toptions\ttarget", error);
-}
 
 static int row_index(const Rows *rows, const char *id)
 {
@@ -58,73 +58,117 @@ const char *rows_target(const Rows *rows, const char *id)
     return r < 0 ? "" : tsv_cell(&rows->table, r, ROW_TARGET);
 }
 
-/* A run's folder while it is read. */
-typedef struct {
-    char path[512], *config, *log, *alpha, *result, *provenance;
-    RunRecord record;
-} Reading;
-
-static bool option_is(const Reading *run, const char *name, const char *value)
+static bool rows_check(const Rows *rows, Error *error)
 {
-    char have[TEXT_OPTION];
-    return result_value(have, sizeof have, run->config, name) && strcmp(have, value) == 0;
-}
-
-/* "name=value" must hold; "name?=value" may also be absent, in a config from before the option. */
-static bool options_hold(const Reading *run, const char *conditions)
-{
-    char word[128], have[TEXT_OPTION];
-    while (next_word(word, sizeof word, &conditions)) {
-        char *equals = strchr(word, '=');
-        if (!equals || equals == word)
-            return false;
-        const bool may_lack = equals[-1] == '?';
-        equals[may_lack ? -1 : 0] = '\0';
-        if (!result_value(have, sizeof have, run->config, word)) {
-            if (!may_lack)
-                return false;
-        } else if (strcmp(have, equals + 1) != 0)
-            return false;
+    for (int r = 0; r < rows->table.rows; r++) {
+        Options options;
+        Error why;
+        options_default(&options);
+        if (!options_set_words(&options, tsv_cell(&rows->table, r, ROW_OPTIONS), &why))
+            return fail(error, "%.400s, row %.60s: %.400s", rows->table.path,
+                        tsv_cell(&rows->table, r, ROW_ID), why.text);
     }
     return true;
 }
 
-/* The sizes of the paper's net that a run stands for: budgets below `hour` take a quarter of the channels,
- * and `smoke` 4 layers of 8 channels for 10 of 64. */
-static const char *scale_of(const Reading *run, int *layers, int *channels)
+bool rows_read(Rows *rows, const char *path, Error *error)
 {
-    *layers = run->record.options.layers;
-    *channels = run->record.options.channels;
-    if (option_is(run, "images-a", "2000")) {
-        *channels *= 8;
-        *layers = *layers == 4 ? 10 : *layers;
-        return "smoke";
-    }
-    if (option_is(run, "images-a", "10000")) {
-        *channels *= 4;
-        return "quarter";
-    }
-    return "whole";
+    return tsv_read(&rows->table, path, "row\tlayers\tchannels\toptions\ttarget", error) &&
+           rows_check(rows, error);
 }
 
-static void make_key(char *key, size_t size, const Reading *run, const char *scale)
+/* Sets the option to what it is by default. */
+static void unset(Options *options, const char *name)
 {
+    Options standard;
+    char value[TEXT_OPTION];
+    options_default(&standard);
+    options_value(value, sizeof value, &standard, name);
+    options_set(options, name, value, NULL);
+}
+
+/* Whether the run would be the same, had it been given the row's options: those that rows are about by
+ * default, and then the row's words. A pruned row says a threshold; its source is the run's own. */
+static bool options_hold(const Options *run, const char *words)
+{
+    Options given = *run;
+    Plan plan;
+    for (size_t i = 0; i < sizeof row_options / sizeof *row_options; i++)
+        unset(&given, row_options[i]);
+    if (!options_set_words(&given, words, NULL))
+        return false;
+    if (given.prune_threshold > 0)
+        snprintf(given.prune_from, sizeof given.prune_from, "%s", run->prune_from);
+    if ((given.prune_threshold > 0) != (given.prune_from[0] != 0))
+        return false;
+    given.kernels = KERNELS_REF; /* runs anywhere */
+    if (!plan_resolve(&plan, &given, NULL))
+        return false;
+    plan.options.kernels = run->kernels;
+    return !options_difference(&plan.options, run);
+}
+
+/* Budgets below `hour` take a quarter of the channels, and `smoke` an eighth and fewer layers (where a row
+ * needs them all, as many). */
+static const char *scale_of(const Options *run, int layers, int channels)
+{
+    if (run->images_a == 10000)
+        return run->layers == layers && 4 * run->channels == channels ? "quarter" : NULL;
+    if (run->images_a != 2000)
+        return run->layers == layers && run->channels == channels ? "whole" : NULL;
+    if (8 * run->channels != channels)
+        return NULL;
+    for (size_t i = 0; i < sizeof smoke_layers / sizeof *smoke_layers; i++)
+        if (smoke_layers[i][0] == layers && smoke_layers[i][1] == run->layers)
+            return "smoke";
+    return run->layers == layers ? "smoke, all layers" : NULL;
+}
+
+const char *rows_scale(const Rows *rows, const char *id, const Options *run)
+{
+    const int r = row_index(rows, id);
+    const char *scale = r < 0 ? NULL
+                              : scale_of(run, atoi(tsv_cell(&rows->table, r, ROW_LAYERS)),
+                                         atoi(tsv_cell(&rows->table, r, ROW_CHANNELS)));
+    return scale && options_hold(run, tsv_cell(&rows->table, r, ROW_OPTIONS)) ? scale : NULL;
+}
+
+/* A run's folder while it is read. */
+typedef struct {
+    char path[512], *log, *alpha, *result, *provenance;
+    RunRecord record;
+} Reading;
+
+/* What the row itself states (a fabric's linear head) is no part of the protocol that rows share. */
+static void make_key(char *key, size_t size, const Reading *run, const char *scale, const char *words)
+{
+    Options protocol = run->record.options;
     size_t used =
         (size_t)snprintf(key, size, "%s %s %s", scale, run->record.data_sha256, run->record.kernels);
     for (size_t i = 0; i < sizeof shared_options / sizeof *shared_options; i++) {
-        char value[TEXT_OPTION] = "-";
-        result_value(value, sizeof value, run->config, shared_options[i]);
+        char value[TEXT_OPTION], said[64];
+        snprintf(said, sizeof said, "--%s=", shared_options[i]);
+        if (strstr(words, said))
+            unset(&protocol, shared_options[i]);
+        options_value(value, sizeof value, &protocol, shared_options[i]);
         if (used < size)
             used += (size_t)snprintf(key + used, size - used, " %s=%s", shared_options[i], value);
     }
 }
 
-static bool is_printed(const Reading *run)
+/* Whether a run has everything that the paper states of its protocol, beside the sizes of a row. */
+static bool is_printed(const Options *run)
 {
-    bool printed = true;
-    for (size_t i = 0; i < sizeof printed_options / sizeof *printed_options; i++)
-        printed = printed && option_is(run, printed_options[i][0], printed_options[i][1]);
-    return printed;
+    const char *name;
+    for (int i = 0; (name = options_name(i)); i++) {
+        char value[TEXT_OPTION];
+        const char *stated = options_stated(name);
+        options_value(value, sizeof value, run, name);
+        if (stated && strcmp(name, "layers") != 0 && strcmp(name, "channels") != 0 &&
+            strcmp(value, stated) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* The expected level of each layer after the last epoch; returns the number of layers, 0 if there is none. */
@@ -194,11 +238,12 @@ static int place_of(const RowRuns *row, const Evidence *evidence, int seed, cons
     return row->n < ROW_SEEDS ? row->n : -1;
 }
 
-static bool add_to_row(Evidence *evidence, const Reading *run, const char *id, const char *scale, int folder,
-                       Error *error)
+static bool add_to_row(Evidence *evidence, const Reading *run, const Rows *rows, int r, const char *scale,
+                       int folder, Error *error)
 {
     char key[1536];
-    make_key(key, sizeof key, run, scale);
+    const char *id = tsv_cell(&rows->table, r, ROW_ID);
+    make_key(key, sizeof key, run, scale, tsv_cell(&rows->table, r, ROW_OPTIONS));
     const Folder *f = &evidence->folders[folder];
     Group *group = evidence_group(evidence, key);
     RowRuns *row = group ? group_row(group, id, true) : NULL;
@@ -210,7 +255,7 @@ static bool add_to_row(Evidence *evidence, const Reading *run, const char *id, c
     if (strcmp(f->started, group->newest) > 0)
         snprintf(group->newest, sizeof group->newest, "%s", f->started);
     const bool whole = strcmp(scale, "whole") == 0 && run->record.options.images_a >= 40000;
-    group->grade = protocol_grade(group->data, is_printed(run), whole, group->epochs);
+    group->grade = protocol_grade(group->data, is_printed(&run->record.options), whole, group->epochs);
     const int at = place_of(row, evidence, run->record.options.seed, f->started);
     if (at < 0)
         return true;
@@ -237,17 +282,14 @@ static bool add_run(Evidence *evidence, const Rows *rows, const Reading *run, Er
     result_value(threads, sizeof threads, run->provenance, "threads");
     folder->threads = atoi(threads);
     sha256_hex(folder->sha256, run->result, strlen(run->result));
-    int layers, channels;
-    const char *scale = scale_of(run, &layers, &channels);
     for (int r = 0; r < rows->table.rows; r++) {
-        const char *id = tsv_cell(&rows->table, r, ROW_ID);
-        if (layers != atoi(tsv_cell(&rows->table, r, ROW_LAYERS)) ||
-            channels != atoi(tsv_cell(&rows->table, r, ROW_CHANNELS)) ||
-            !options_hold(run, tsv_cell(&rows->table, r, ROW_OPTIONS)))
+        const char *id = tsv_cell(&rows->table, r, ROW_ID),
+                   *scale = rows_scale(rows, id, &run->record.options);
+        if (!scale)
             continue;
         const size_t used = strlen(folder->rows);
         snprintf(folder->rows + used, sizeof folder->rows - used, "%s%s", used ? " " : "", id);
-        if (!add_to_row(evidence, run, id, scale, index, error))
+        if (!add_to_row(evidence, run, rows, r, scale, index, error))
             return false;
     }
     return true;
@@ -266,11 +308,10 @@ static bool read_run(Evidence *evidence, const Rows *rows, const char *path, Err
     Reading run = {0};
     snprintf(run.path, sizeof run.path, "%s", path);
     const bool ok =
-        run_record_read(&run.record, path, error) && read_file(&run.config, path, "config.tsv", error) &&
-        read_file(&run.log, path, "log.tsv", error) && read_file(&run.alpha, path, "alpha.tsv", error) &&
+        run_record_read(&run.record, path, error) && read_file(&run.log, path, "log.tsv", error) &&
+        read_file(&run.alpha, path, "alpha.tsv", error) &&
         read_file(&run.result, path, "result.tsv", error) &&
         read_file(&run.provenance, path, "provenance.tsv", error) && add_run(evidence, rows, &run, error);
-    free(run.config);
     free(run.log);
     free(run.alpha);
     free(run.result);
