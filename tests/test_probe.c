@@ -153,6 +153,37 @@ static void free_probe(void)
     arrays_free();
 }
 
+/* What it says of networks that it does not follow; fabrics have no layers to look into. */
+START_TEST(test_probe_refuses_what_it_does_not_follow)
+{
+    const NetworkSpec layers = {.layers = 3,
+                                .channels = 4,
+                                .classes = 10,
+                                .image_channels = 3,
+                                .height = 32,
+                                .width = 32,
+                                .levels = 2,
+                                .kept = {3, 3, 3},
+                                .eps = 1e-5,
+                                .momentum = 0.1};
+    NetworkSpec specs[] = {layers, layers, layers, layers};
+    static const char *const words[] = {"is a fabric", "learned depth", "unshared filters", "--block=mbconv"};
+    specs[0].net = NET_FABRIC_SPARSE;
+    specs[0].levels = 0;
+    specs[0].linear_head = true;
+    specs[1].depth = 3;
+    specs[2].unshared = true;
+    specs[3].block = BLOCK_MBCONV;
+    Error error;
+    Probe refused;
+    Network *other = network_create(kernels_best("f32")->engine, &specs[_i], N, &error);
+    ck_assert_msg(other != NULL, "%s", error.text);
+    ck_assert(!probe_create(&refused, other, &error));
+    ck_assert_msg(strstr(error.text, words[_i]), "says: %s", error.text);
+    network_free(other);
+}
+END_TEST
+
 /* The gradient of the image where the gradient of a layer's output is random. */
 static float *gradient_of(int layer)
 {
@@ -242,6 +273,7 @@ Suite *probe_suite(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("gradient");
     tcase_add_checked_fixture(tcase, make_probe, free_probe);
+    tcase_add_loop_test(tcase, test_probe_refuses_what_it_does_not_follow, 0, 4);
     tcase_add_test(tcase, test_probe_gradient_is_the_mix_of_the_levels);
     tcase_add_test(tcase, test_probe_gradient_is_the_slope_of_the_forward_pass);
     suite_add_tcase(suite, tcase);

@@ -102,6 +102,9 @@ bool probe_create(Probe *probe, const Network *net, Error *error)
 {
     const NetworkSpec *s = &net->spec;
     *probe = (Probe){kernels_best("f32"), s->layers, net->batch, s->height, s->width, .sums = NULL};
+    if (s->net != NET_LAYERS)
+        return fail(error,
+                    "the run is a fabric, whose nodes the probe does not follow: name one of --net=layers");
     if (s->depth || s->unshared)
         return fail(error,
                     "the run has a learned depth or unshared filters, which the probe does not follow: "
