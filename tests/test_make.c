@@ -131,6 +131,56 @@ START_TEST(test_controls_leave_none_out)
 }
 END_TEST
 
+/* By hand, adding to the field 2 steps a layer and what the step grew by: 3-3-2-2 is 3 5 7, 12 16 20, 30 38,
+ * 58 74; 1-9 is 3, 8 12 16 20 24 28 32; 1-3-1-1-4 is 3, 8 12 16, 26, 46; 6-2-2 is 3 .. 13, 18 22, 32. */
+START_TEST(test_border_layers_are_written_before_anything_is_trained)
+{
+    char *text;
+    ck_assert_msg(shell("make -n controls BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=hour",
+                        program_folder) == 0,
+                  "%s", program_output);
+    const char *borders = strstr(program_output, "borders.sh"),
+               *first = strstr(program_output, "built/train ");
+    ck_assert(borders && first && borders < first);
+    ck_assert(strstr(first, "borders.sh paper/expected/controls.tsv") != NULL); /* the table prints them */
+    ck_assert_msg(shell("bash experiments/tables/borders.sh paper/expected/controls.tsv %s/runs/b.tsv",
+                        program_folder) == 0,
+                  "%s", program_output);
+    text = program_file("runs/b.tsv");
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_eq(strncmp(text, "row\tstages\tfield\tborder_layer\n", 30), 0);
+    ck_assert_ptr_nonnull(strstr(text, "\npredefined\t3,3,2,2\t74\t8\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nno-pooling-all\t10\t21\t-\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nplaced-1-9\t1,9\t40\t8\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nplaced-1-3-1-1-4\t1,3,1,1,4\t182\t6\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nplaced-6-2-2\t6,2,2\t40\t9\n"));
+    ck_assert_ptr_null(strstr(text, "ours"));
+    free(text);
+}
+END_TEST
+
+/* The checkout itself may lie under a blank: plan, compiler, the commit's stamp, clean. */
+START_TEST(test_a_checkout_under_a_blank_works)
+{
+    ck_assert_msg(shell("mkdir '%s/a b' && tar c --exclude='./build*' --exclude=./runs --exclude=./data "
+                        "--exclude=./.git --exclude=./experiments/records . | tar x -C '%s/a b'",
+                        program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(
+        shell("cd '%s/a b' && make -n table1 BUILD=nothing-built DATA=../data RUNS=runs BUDGET=smoke",
+              program_folder) == 0,
+        "%s", program_output);
+    ck_assert_int_eq(count("nothing-built/train "), 7);
+    ck_assert_int_eq(count("runs/custom-"), 7 + 7);
+    ck_assert_msg(shell("cd '%s/a b' && make build/experiments/runs/provenance.o && grep . build/commit",
+                        program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(shell("cd '%s/a b' && make clean && test ! -e build && test -e Makefile", program_folder) ==
+                      0,
+                  "%s", program_output);
+}
+END_TEST
+
 static const struct {
     const char *command, *word;
 } refused[] = {
@@ -187,6 +237,8 @@ Suite *make_suite(void)
     tcase_add_test(tcase, test_plan_of_a_table);
     tcase_add_test(tcase, test_nothing_is_trained_twice);
     tcase_add_test(tcase, test_controls_leave_none_out);
+    tcase_add_test(tcase, test_border_layers_are_written_before_anything_is_trained);
+    tcase_add_test(tcase, test_a_checkout_under_a_blank_works);
     tcase_add_loop_test(tcase, test_refused_before_anything_happens, 0, sizeof refused / sizeof *refused);
     tcase_add_test(tcase, test_superclean_removes_runs_and_tables);
     suite_add_tcase(suite, tcase);

@@ -167,9 +167,14 @@ train_command = $(LAUNCH) $(BUILD)/train --threads=$(THREADS) --data=$(DATA) --k
 	$(TRAIN_$(BUDGET)) $(call run_options,$(1)) \
 	$(if $(call source_of,$(1)),$(call from_option,$(1))=$(call run_name,$(call source_of,$(1)),$(2))) $(if $(OPTIONS),--common $(OPTIONS))
 
+# What is known of a placement before it is trained is written down before anything is.
+BORDERS := $(patsubst %,$(RUNS)/%-borders.tsv,$(filter controls placements,$(MAKECMDGOALS)))
+$(RUNS)/%-borders.tsv:
+	@bash experiments/tables/borders.sh paper/expected/$*.tsv $@
+
 # run_rule(run, seed). build/train is there already, and no rebuild of it trains anew.
 define run_rule
-$(call run_folder,$(1),$(2))/result.tsv: | $(if $(call source_of,$(1)),$(call run_folder,$(call source_of,$(1)),$(2))/result.tsv)
+$(call run_folder,$(1),$(2))/result.tsv: | $(BORDERS) $(if $(call source_of,$(1)),$(call run_folder,$(call source_of,$(1)),$(2))/result.tsv)
 	@$(call train_command,$(1),$(2)) --run=$$(@D)
 endef
 ALL_RUNS := $(sort $(foreach table,$(RUN_TABLES),$(foreach row,$(ROWS_$(table)),$(call run_of,$(row)))))
@@ -182,6 +187,7 @@ $(1): data-note $(foreach row,$(ROWS_$(1)),$(foreach seed,$(SEEDS),$(call run_fo
 		--out=$(RUNS)/$(1)-$(DATA_KEY)-$(BUDGET)-$(KERNELS).tsv $(MORE_$(1)) --all="$(TRAIN_$(BUDGET))" \
 		$(foreach row,$(ROWS_$(1)),--row="$(call row_of,$(row)):$(call run_options,$(call run_of,$(row))) $(OPTIONS)") \
 		$(foreach row,$(ROWS_$(1)),$(foreach seed,$(SEEDS),$(call row_of,$(row))=$(call run_folder,$(call run_of,$(row)),$(seed))))
+	$(if $(filter controls placements,$(1)),@bash experiments/tables/borders.sh paper/expected/$(1).tsv)
 endef
 $(foreach table,$(RUN_TABLES),$(eval $(call table_rule,$(table))))
 
