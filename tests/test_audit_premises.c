@@ -1,0 +1,233 @@
+/* Verdicts from tests, premises, rivals, families, printed values and benches; and what nothing can move is
+ * dead. */
+#include "../experiments/audit/liveness.h"
+#include "court.h"
+#include "suites.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static Error error;
+
+/* ---- tests, premises, rivals, families */
+
+typedef struct {
+    Claim claim[4];
+    TestFunction tests[3];
+    Judgement all[4];
+    Evidence evidence;
+} Case;
+
+static void judge_case(Case *c, int count)
+{
+    const Claims claims = {.claims = c->claim, .count = count};
+    const Sources sources = {.tests = c->tests, .tests_count = 3, .ran = true};
+    static const Rows rows;
+    const Court court = {.claims = &claims, .sources = &sources, .evidence = &c->evidence, .rows = &rows};
+    ck_assert(judge(c->all, &court, &error));
+}
+
+static Case two_premises(void)
+{
+    Case c = {.tests = {{.name = "one", .outcome = PASSED}, {.name = "two", .outcome = PASSED}}};
+    c.claim[0] = claim_about(RULE_PREMISES, NAN, "premises");
+    c.claim[0].requires = "p q";
+    c.claim[1] = claim_about(RULE_TESTS, NAN, "test:one");
+    c.claim[1].id = "p";
+    c.claim[2] = claim_about(RULE_TESTS, NAN, "test:two");
+    c.claim[2].id = "q";
+    return c;
+}
+
+START_TEST(test_tests_decide)
+{
+    Case c = {.tests = {{.name = "one", .outcome = PASSED}, {.name = "two", .outcome = PASSED}}};
+    c.claim[0] = claim_about(RULE_TESTS, NAN, "test:one test:two");
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "holds");
+    ck_assert_int_eq(c.all[0].state, DECIDED);
+    ck_assert_int_eq(c.all[0].grade, '-');
+    c.tests[1].stale = true;
+    judge_case(&c, 1);
+    ck_assert_int_eq(c.all[0].state, STALE);
+    c.tests[1].outcome = NOT_RUN;
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "undecided");
+    ck_assert_int_eq(c.all[0].state, STATE_NOT_RUN);
+    c.tests[0].outcome = FAILED;
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "broken");
+    c.claim[0] = claim_about(RULE_READINGS, 0.31, "readings:no-pooling test:one");
+    c.claim[0].digits = 2;
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "broken");
+    c.tests[0].outcome = NOT_RUN;
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "underdetermined (1 of 4 readings)");
+}
+END_TEST
+
+START_TEST(test_premises_bound)
+{
+    Case c = two_premises();
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].verdict, "confirmed");
+    c.tests[1].outcome = NOT_RUN;
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].verdict, "undecided");
+    ck_assert_int_eq(c.all[0].state, BLOCKED);
+    c.tests[0].outcome = FAILED;
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].verdict, "contradicted");
+    /* A verdict of its own stands beside the bounded one. */
+    c.claim[0] = claim_about(RULE_READINGS, 4, "readings:level-over-next");
+    c.claim[0].requires = "q p";
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].verdict, "holds");
+    ck_assert_str_eq(c.all[0].bounded, "contradicted by a premise");
+    ck_assert_str_eq(c.all[0].bounded_by, "p");
+    c.tests[0].outcome = c.tests[1].outcome = PASSED;
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].bounded, "holds");
+    ck_assert_str_eq(c.all[0].bounded_by, "");
+}
+END_TEST
+
+START_TEST(test_weak_premises_are_counted)
+{
+    Case c = two_premises();
+    c.claim[2] = claim_about(RULE_READINGS, 0.31, "readings:no-pooling");
+    c.claim[2].id = "q";
+    c.claim[2].digits = 2;
+    judge_case(&c, 3);
+    ck_assert_str_eq(c.all[0].verdict, "underdetermined (1 of 2 premises)");
+}
+END_TEST
+
+/* A rival wins only where the mechanism was measured and not shown. */
+START_TEST(test_rivals)
+{
+    Case c = {.tests = {{.name = "one", .outcome = PASSED}}};
+    c.claim[0] = claim_about(RULE_ISOLATION, NAN, "diff:t.a,t.b");
+    c.claim[0].rival = "r";
+    c.claim[1] = claim_about(RULE_TESTS, NAN, "test:one");
+    c.claim[1].id = "r";
+    judge_case(&c, 2);
+    ck_assert_str_eq(c.all[0].verdict, "undecided");
+    add_row(&c.evidence, "k", 'B', "", "t.b", 3, 90, 0);
+    add_row(&c.evidence, "k", 'B', "", "t.a", 3, 90.6, 0);
+    judge_case(&c, 2);
+    ck_assert_str_eq(c.all[0].verdict, "rival stands");
+    c.tests[0].outcome = FAILED;
+    judge_case(&c, 2);
+    ck_assert_str_eq(c.all[0].verdict, "undecided");
+    evidence_free(&c.evidence);
+}
+END_TEST
+
+/* Holm inside a family: of two p values the smaller is doubled; one in a family of its own stays. */
+START_TEST(test_families_are_adjusted)
+{
+    Case c = {.evidence = {0}};
+    for (int i = 0; i < 3; i++) {
+        c.claim[i] = claim_about(RULE_DIRECTION, NAN, i == 1 ? "diff:t.c,t.b" : "diff:t.a,t.b");
+        c.claim[i].family = i == 2 ? "other" : "t";
+    }
+    add_row(&c.evidence, "k", 'B', "", "t.a", 3, 90.4, 0);
+    add_row(&c.evidence, "k", 'B', "", "t.b", 3, 90, 0);
+    add_row(&c.evidence, "k", 'B', "", "t.c", 3, 90.1, 0);
+    judge_case(&c, 3);
+    ck_assert_double_eq_tol(c.all[0].holm, 2 * c.all[0].p, 1e-12);
+    ck_assert_double_eq_tol(c.all[1].holm, c.all[1].p, 1e-12);
+    ck_assert_double_eq_tol(c.all[2].holm, c.all[2].p, 1e-12);
+    ck_assert_double_lt(c.all[0].p, c.all[1].p);
+    evidence_free(&c.evidence);
+}
+END_TEST
+
+/* ---- printed values: 2.5 = 92.5 - 90; z of 92.5 and 92.3 is 0.53, of 92.5 and 90 it is 6.2. */
+START_TEST(test_printed_arithmetic)
+{
+    Case c = {.evidence = {0}};
+    c.claim[1] = claim_about(RULE_TESTS, 92.5, "test:one");
+    c.claim[1].id = "x";
+    c.claim[2] = claim_about(RULE_TESTS, 90, "test:one");
+    c.claim[2].id = "y";
+    const struct {
+        const char *decider, *verdict;
+        double value;
+    } cases[] = {
+        {"printed:minus,x,y", "holds", 2.5},     {"printed:minus,x,y", "impossible", 2.6},
+        {"printed:ratio,x,y", "holds", 1.0},     {"printed:less,y,x", "holds", NAN},
+        {"printed:less,x,y", "impossible", NAN}, {"printed:noise,x,y", "impossible", NAN},
+        {"printed:noise,x,x", "holds", NAN},     {"printed:order,y,x,x", "impossible", NAN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        c.claim[0] = claim_about(RULE_PRINTED, cases[i].value, cases[i].decider);
+        judge_case(&c, 3);
+        ck_assert_msg(strcmp(c.all[0].verdict, cases[i].verdict) == 0, "%s: %s", cases[i].decider,
+                      c.all[0].verdict);
+    }
+    c.claim[2].value = 92.3;
+    c.claim[0] = claim_about(RULE_PRINTED, NAN, "printed:noise,x,y");
+    judge_case(&c, 3);
+    /* sqrt((.925 .075 + .923 .077) / 10000) = 0.0037476 */
+    ck_assert_double_eq_tol(c.all[0].estimate, 0.002 / 0.0037476, 1e-4);
+    ck_assert_str_eq(c.all[0].verdict, "holds");
+}
+END_TEST
+
+START_TEST(test_shares_of_a_bench)
+{
+    Evidence e = {.bench_lines = strdup("what\tkernels\tshape\tthreads\tvalue\tunit\n"
+                                        "pool\tf32\tR=5,10x64,batch 192\t1\t4.5\t% of weight_step\n"
+                                        "pool\tbf16\tR=5,10x64,batch 192\t1\t4.9\t% of weight_step\n"
+                                        "pool\tbf16\tR=5,10x16,batch 192\t1\t40\t% of weight_step\n"
+                                        "other\tbf16\tR=5,10x64,batch 192\t1\t50\t% of weight_step\n")};
+    Claim claim = claim_about(RULE_BOUND, NAN, "share:pool");
+    claim.margin = 5;
+    Judgement j = judged(&claim, &e, NULL);
+    ck_assert_double_eq(j.estimate, 4.9);
+    ck_assert_int_eq(j.n, 2);
+    ck_assert_str_eq(j.verdict, "holds");
+    ck_assert_str_eq(j.half, "contradicted");
+    claim.margin = 4.8;
+    ck_assert_str_eq(judged(&claim, &e, NULL).verdict, "contradicted");
+    evidence_free(&e);
+}
+END_TEST
+
+/* ---- liveness: what nothing can move is dead. */
+START_TEST(test_dead_claims_are_found)
+{
+    Claim claim = claim_about(RULE_EQUIVALENCE, 0, "diff:t.a,t.b");
+    claim.margin = 1e6; /* everything is equal */
+    const Claims claims = {.claims = &claim, .count = 1};
+    static const Sources sources;
+    static const Rows rows;
+    const Evidence none = {0};
+    const Court court = {.claims = &claims, .sources = &sources, .evidence = &none, .rows = &rows};
+    FILE *out = tmpfile();
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_eq(liveness_check(&court, out), 1);
+    claim.margin = 0.5;
+    ck_assert_int_eq(liveness_check(&court, out), 0);
+    fclose(out);
+}
+END_TEST
+
+Suite *audit_premises_suite(void)
+{
+    Suite *suite = suite_create("audit_premises");
+    TCase *tcase = tcase_create("court");
+    tcase_add_test(tcase, test_tests_decide);
+    tcase_add_test(tcase, test_premises_bound);
+    tcase_add_test(tcase, test_weak_premises_are_counted);
+    tcase_add_test(tcase, test_rivals);
+    tcase_add_test(tcase, test_families_are_adjusted);
+    tcase_add_test(tcase, test_printed_arithmetic);
+    tcase_add_test(tcase, test_shares_of_a_bench);
+    tcase_add_test(tcase, test_dead_claims_are_found);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
