@@ -154,7 +154,8 @@ static void train_epoch(Sums *a, Sums *b, Training *t, Course *c, int epoch)
 // book: training_test
 /* The first `count` test images, with the running averages; every image counts once, in the last batch too.
  */
-static void test(EpochRecord *record, PlainNetwork *net, Course *c, int batch, int count)
+static void test(EpochRecord *record, Prediction *prediction, PlainNetwork *net, Course *c, int batch,
+                 int count)
 {
     double loss = 0;
     int correct = 0;
@@ -167,6 +168,8 @@ static void test(EpochRecord *record, PlainNetwork *net, Course *c, int batch, i
         }
         loss += n * plain_network_forward(net, c->x, c->labels, n, STATISTICS_TRACKED);
         correct += plain_network_correct(net, c->labels, n);
+        for (int i = 0; i < n; i++)
+            prediction[at + i] = (Prediction){c->labels[i], plain_network_class(net, i)};
     }
     record->test_images = count;
     record->test_loss = loss / count;
@@ -254,7 +257,8 @@ static bool train(Training *t, Course *c, const Training *source)
         prune(&shape, source, s->prune_threshold);
     t->network = plain_network_create(&shape, s->batch);
     t->epoch = calloc((size_t)t->epochs, sizeof *t->epoch);
-    if (!t->network || !t->epoch)
+    t->prediction = calloc((size_t)s->images_test, sizeof *t->prediction);
+    if (!t->network || !t->epoch || !t->prediction)
         return false;
     training_initialise(t->network, s->seed);
     training_start_alpha(t->network, s);
@@ -263,7 +267,7 @@ static bool train(Training *t, Course *c, const Training *source)
     for (int epoch = 0; epoch < t->epochs; epoch++) {
         Sums a = {0}, b = {0};
         train_epoch(&a, &b, t, c, epoch);
-        test(&t->epoch[epoch], t->network, c, s->batch,
+        test(&t->epoch[epoch], t->prediction, t->network, c, s->batch,
              epoch == t->epochs - 1 ? s->images_test : s->images_epoch); /* choice "test-images" */
         record_epoch(&t->epoch[epoch], t, c, &a, &b, epoch);
     }
@@ -298,5 +302,6 @@ void training_free(Training *t)
 {
     plain_network_free(t->network);
     free(t->epoch);
+    free(t->prediction);
     *t = (Training){0};
 }

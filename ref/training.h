@@ -70,12 +70,18 @@ typedef struct {
     double beta[MAX_LAYERS];              /* the same, with a learned depth: of layers 1 to L - 1 */
 } EpochRecord;
 
+/* Of one test image. */
+typedef struct {
+    int label, predicted;
+} Prediction;
+
 typedef struct Training {
     TrainingSettings settings;
     PlainNetwork *network;
     int epochs, iterations; /* made; of an epoch */
     int source_epochs;      /* of the training that was fine-tuned, else 0 */
     EpochRecord *epoch;     /* (epochs) */
+    Prediction *prediction; /* (images_test), of the last epoch, in the order of the data */
 } Training;
 
 /* Trains a network from the start, or, with a source, prunes the source's and fine-tunes it. The settings are

@@ -159,16 +159,20 @@ void plain_network_logits_gradient(PlainNetwork *net, const double *x, const int
 }
 // book: end
 
+int plain_network_class(const PlainNetwork *net, int i)
+{
+    const double *logits = net->class_logits + (size_t)i * net->shape.classes;
+    int best = 0;
+    for (int k = 1; k < net->shape.classes; k++)
+        best = logits[k] > logits[best] ? k : best;
+    return best;
+}
+
 int plain_network_correct(const PlainNetwork *net, const int *labels, int n)
 {
     int correct = 0;
-    for (int i = 0; i < n; i++) {
-        const double *logits = net->class_logits + (size_t)i * net->shape.classes;
-        int best = 0;
-        for (int k = 1; k < net->shape.classes; k++)
-            best = logits[k] > logits[best] ? k : best;
-        correct += best == labels[i];
-    }
+    for (int i = 0; i < n; i++)
+        correct += plain_network_class(net, i) == labels[i];
     return correct;
 }
 

@@ -88,8 +88,9 @@ double plain_network_forward(PlainNetwork *net, const double *x, const int *labe
 void plain_network_filters_gradient(PlainNetwork *net, const double *x, const int *labels, int n);
 void plain_network_logits_gradient(PlainNetwork *net, const double *x, const int *labels, int n);
 
-/* Of the last forward pass: how many images have their largest logit, the first of equal ones, at their
- * label. */
+/* Of the last forward pass: the class of image i, that of its largest logit, the first of equal ones; and how
+ * many images have it at their label. */
+int plain_network_class(const PlainNetwork *net, int i);
 int plain_network_correct(const PlainNetwork *net, const int *labels, int n);
 
 /* alpha (R) of layer l = 0..L-1, of the present logits. */

@@ -307,6 +307,13 @@ static void print_result(FILE *out, const Training *t)
         print_depth(out, last->beta, s->layers - 1);
 }
 
+static void print_predictions(FILE *out, const Training *t)
+{
+    fprintf(out, "label\tpredicted\n");
+    for (int i = 0; i < t->epoch[t->epochs - 1].test_images; i++)
+        fprintf(out, "%d\t%d\n", t->prediction[i].label, t->prediction[i].predicted);
+}
+
 char *replay_print(const Training *training, const char *file)
 {
     char *text = NULL;
@@ -319,6 +326,8 @@ char *replay_print(const Training *training, const char *file)
         print_alpha(out, training);
     else if (strcmp(file, "beta.tsv") == 0)
         print_beta(out, training);
+    else if (strcmp(file, "predictions.tsv") == 0)
+        print_predictions(out, training);
     else
         print_result(out, training);
     fclose(out);

@@ -92,6 +92,7 @@ static const struct {
     {"alpha.tsv", "\n2\t1\t0", "\n2\t1\t1", "alpha.tsv is not the text", true},
     {"config.tsv", "\nlr\t0.1\n", "\nlr\t0.2\n", "config.tsv is not the text", false},
     {"config.tsv", "\nlr\t0.1\n", "\n", "config.tsv is not the text", false},
+    {"predictions.tsv", "label\tpredicted\n", "label\tpredicted\n0", "predictions.tsv is not the text", true},
     {"result.tsv", "accuracy\t", "accuracy\t9", "of accuracy", true},
     {"result.tsv", "macs\t", "macs\t9", "of macs", true},
     {"result.tsv", "total_epochs\t2", "total_epochs\t3", "3 of total_epochs", true},
@@ -137,6 +138,7 @@ static const struct {
     {"checkpoint.h5", "no checkpoint.h5"},
     {"log.tsv", "log.tsv is missing, though 2 epochs are done"},
     {"alpha.tsv", "alpha.tsv is missing, though 2 epochs are done"},
+    {"predictions.tsv", "predictions.tsv"},
     {"timing.tsv", "timing.tsv is missing, though 2 epochs are done"},
 };
 enum { REMOVALS = sizeof removals / sizeof *removals };
@@ -163,9 +165,9 @@ START_TEST(test_folder_says_that_its_config_is_empty)
 END_TEST
 
 /* A pipe that nobody writes to: whoever opens it plainly waits for ever. */
-static const char *const piped[] = {"config.tsv",     "log.tsv",       "alpha.tsv",         "timing.tsv",
-                                    "result.tsv",     "checkpoint.h5", "checkpoint.sha256", "lock",
-                                    "provenance.tsv", "log.tsv.tmp"};
+static const char *const piped[] = {"config.tsv",      "log.tsv",        "alpha.tsv",         "timing.tsv",
+                                    "result.tsv",      "checkpoint.h5",  "checkpoint.sha256", "lock",
+                                    "predictions.tsv", "provenance.tsv", "log.tsv.tmp"};
 enum { PIPED = sizeof piped / sizeof *piped };
 
 START_TEST(test_folder_does_not_wait_for_a_pipe)
@@ -224,6 +226,7 @@ START_TEST(test_folder_says_which_instruction_set_it_was_made_with)
     remove(path_of("log.tsv"));
     remove(path_of("alpha.tsv"));
     remove(path_of("timing.tsv"));
+    remove(path_of("predictions.tsv"));
     remove(path_of("result.tsv")); /* as if it had been killed before its first checkpoint */
     ck_assert_int_eq(train(""), 1);
     program_expects_one_line("train: ", "the instruction set quantum-");

@@ -106,7 +106,7 @@ enum { CASES = sizeof replay_cases / sizeof *replay_cases };
 const int replay_count = CASES;
 
 /* And beta.tsv where there is one. */
-static const char *const files[] = {"log.tsv", "alpha.tsv", "result.tsv"};
+static const char *const files[] = {"log.tsv", "alpha.tsv", "result.tsv", "predictions.tsv"};
 enum { FILES = sizeof files / sizeof *files };
 
 /* Starts build/train on a case, its words in <case>.output. */

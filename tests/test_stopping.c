@@ -10,7 +10,7 @@
 #include <time.h>
 
 /* Deterministic however the run went: the last checkpoint too. */
-static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "result.tsv", "checkpoint.h5"};
+static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "predictions.tsv", "result.tsv", "checkpoint.h5"};
 
 static void expect_same(const char *a, const char *b)
 {

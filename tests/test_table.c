@@ -125,7 +125,7 @@ START_TEST(test_table_of_three_seeds)
     ck_assert_ptr_nonnull(
         strstr(tsv, "\nours\tOur Model\t92.5\t92.5000\t0.1603\t0.1000\t3\t92.6000\treproduced\t0.41\t"));
     ck_assert_ptr_nonnull(strstr(tsv, "\nours - none\t5.2\t5.2000\t4.9733\t5.4267\t4.00\t"));
-    ck_assert_ptr_nonnull(strstr(tsv, "\t200.0\tnan\t3\t3\t594.0\n")); /* 3 runs of 198 s */
+    ck_assert_ptr_nonnull(strstr(tsv, "\t200.0\tnan\t3\t3\t594.0\tnan\t302400\t0\n")); /* 3 runs of 198 s */
     free(tsv);
 }
 END_TEST
@@ -138,6 +138,96 @@ START_TEST(test_one_seed_is_undecided)
     ck_assert_ptr_null(strstr(program_output, "confirmed"));
     ck_assert_ptr_null(strstr(program_output, "contradicted"));
     ck_assert_ptr_null(strstr(program_output, "reproduced"));
+}
+END_TEST
+
+/* 10,000 test images of class 3, of which the first `both` are right in each run, then `own` more in this
+ * one; `skip` before them are right in the other. */
+static void write_predictions(const char *name, int label, int both, int skip, int own)
+{
+    static char text[50000];
+    int length = snprintf(text, sizeof text, "label\tpredicted\n");
+    for (int i = 0; i < 10000; i++) {
+        const bool right = i < both || (i >= both + skip && i < both + skip + own);
+        length += snprintf(text + length, sizeof text - (size_t)length, "%d\t%d\n", label,
+                           right ? label : (label + 1) % 10);
+    }
+    put(name, "predictions.tsv", text);
+}
+
+/* none1 has 8720 right and ours1 8726: 8718 both, 2 only the first and 8 only the second. p is
+ * 2 (1 + 10 + 45) / 1024 = 0.109375. */
+START_TEST(test_one_seed_compares_the_networks_image_by_image)
+{
+    write_run((Written){"ours1", "pooling\tlearned\n", .accuracy = 87.26});
+    write_predictions("none1", 3, 8718, 0, 2);
+    write_predictions("ours1", 3, 8718, 2, 8);
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects(
+        "\nours - none                                                            8         2     0.109\n");
+    expects(
+        "\nnone - ours                                                            2         8     0.109\n");
+    expects("undecided\n");
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t8\t2\t0.109375\n"));
+    free(tsv);
+    write_predictions("ours1", 4, 8718, 2, 8);
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("  tested on other images\n");
+    ck_assert_msg(table("", "none1 none2 none3", "ours1 ours2 ours3") == 0, "%s", program_output);
+    ck_assert_ptr_null(strstr(program_output, "McNemar"));
+}
+END_TEST
+
+START_TEST(test_one_seed_without_predictions_says_so)
+{
+    write_predictions("none1", 3, 8720, 0, 0);
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("  no predictions.tsv in ");
+    expects("/ours1: only what is in brackets\n");
+    expects("+5.20 (+-0.84)"); /* sqrt(0.655^2 + 0.519^2) */
+    ck_assert_ptr_null(strstr(program_output, "/none1: only"));
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t0\t0\tnan\n"));
+    free(tsv);
+}
+END_TEST
+
+/* One image more or less than the run's accuracy has, one too few, a word among them. */
+START_TEST(test_predictions_are_those_of_the_accuracy)
+{
+    static const char *const texts[] = {"label\tpredicted\n3\t3\n", "label\tpredicted\n", "", "3\t3\n"};
+    for (int off = -1; off <= 1; off++) {
+        write_predictions("ours1", 3, 9240 + off, 0, 0);
+        ck_assert_int_eq(table("", "none1", "ours1"), off ? 1 : 0);
+        if (off)
+            program_expects_one_line("table: ", "ours1/predictions.tsv does not give the accuracy");
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        put("ours1", "predictions.tsv", texts[i]);
+        ck_assert_int_eq(table("", "none1", "ours1"), 1);
+        program_expects_one_line("table: ", "ours1/predictions.tsv does not give the accuracy");
+    }
+}
+END_TEST
+
+/* The paper's counts of a dense fabric: 6 * 8 * 3 * 9 * 128^2 by its formula, 122 * 9 * 128^2 and little more
+ * of its graph. */
+START_TEST(test_both_counts_of_a_fabric)
+{
+    put("", "t.tsv",
+        "row\tlabel\terror\tparameters\tcost\toptions\n"
+        "none\tSparse\t18.89\t2\t-\t--net=fabric-sparse --pooling=none --head=linear --bias=no --layers=16\n"
+        "ours\tDense\t7.43\t21.2\t-\t--net=fabric-dense --pooling=none --head=linear --bias=no --layers=8 "
+        "--channels=128\n");
+    put("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
+    write_run(
+        (Written){"none1", "net\tfabric-sparse\npooling\tnone\nhead\tlinear\nbias\tno\n", .accuracy = 80});
+    write_run(
+        (Written){"ours1", "net\tfabric-dense\npooling\tnone\nhead\tlinear\nbias\tno\n", .accuracy = 80});
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects(" 2.0    0.3030      0.43     0.50  does not hold");
+    expects("21.2    0.3030     17.99    21.23  by formula");
 }
 END_TEST
 
@@ -262,6 +352,10 @@ Suite *table_suite(void)
     tcase_add_checked_fixture(tcase, write_runs, NULL);
     tcase_add_test(tcase, test_table_of_three_seeds);
     tcase_add_test(tcase, test_one_seed_is_undecided);
+    tcase_add_test(tcase, test_one_seed_compares_the_networks_image_by_image);
+    tcase_add_test(tcase, test_one_seed_without_predictions_says_so);
+    tcase_add_test(tcase, test_predictions_are_those_of_the_accuracy);
+    tcase_add_test(tcase, test_both_counts_of_a_fabric);
     tcase_add_test(tcase, test_same_run_twice);
     tcase_add_test(tcase, test_rows_that_do_not_compare);
     tcase_add_test(tcase, test_run_of_another_row);

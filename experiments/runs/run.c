@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const outcomes[] = {"log.tsv",    "alpha.tsv",  "beta.tsv",
-                                       "timing.tsv", "result.tsv", "checkpoint.h5"};
+static const char *const outcomes[] = {"log.tsv",         "alpha.tsv",  "beta.tsv",     "timing.tsv",
+                                       "predictions.tsv", "result.tsv", "checkpoint.h5"};
 enum { OUTCOMES = sizeof outcomes / sizeof *outcomes };
 
 static FileKind kind_of(const char *folder, const char *name)
@@ -42,10 +42,10 @@ bool run_fails(const Run *run, int epoch, int iteration, const char *words, Erro
         words, epoch, iteration, run->folder);
 }
 
-/* The texts of the state that a run has: without a depth mix not the last one, beta. */
-static int texts_of(const Plan *plan)
+/* Whether a text of the state is one that grows with the epochs of this run. */
+static bool grows(int text, const Plan *plan)
 {
-    return plan->network.depth ? STATE_TEXTS : STATE_BETA;
+    return text < STATE_BETA || (text == STATE_BETA && plan->network.depth);
 }
 
 static State state_of(const Run *run)
@@ -55,12 +55,13 @@ static State state_of(const Run *run)
                .a = run->tally_a,
                .b = run->tally_b,
                .seconds = run->seconds};
-    const Text *texts[STATE_TEXTS] = {&run->config, &run->log, &run->alpha, &run->beta};
+    const Text *texts[STATE_TEXTS] = {&run->config, &run->log, &run->alpha, &run->beta, &run->predictions};
     memcpy(s.kept, run->plan.network.kept, sizeof s.kept);
     memcpy(s.mean, run->data.mean, sizeof s.mean);
     memcpy(s.deviation, run->data.deviation, sizeof s.deviation);
-    for (int i = 0; i < texts_of(&run->plan); i++)
-        sha256_hex(s.sha256[i], texts[i]->bytes, texts[i]->count);
+    for (int i = 0; i < STATE_TEXTS; i++)
+        if (grows(i, &run->plan) || (i == STATE_PREDICTIONS && texts[i]->count))
+            sha256_hex(s.sha256[i], texts[i]->bytes, texts[i]->count);
     return s;
 }
 
@@ -69,7 +70,8 @@ static bool write_texts(const Run *run, Error *error)
     return text_write(&run->log, run->folder, "log.tsv", error) &&
            text_write(&run->alpha, run->folder, "alpha.tsv", error) &&
            (!run->plan.network.depth || text_write(&run->beta, run->folder, "beta.tsv", error)) &&
-           text_write(&run->timing, run->folder, "timing.tsv", error);
+           text_write(&run->timing, run->folder, "timing.tsv", error) &&
+           (!run->predictions.count || text_write(&run->predictions, run->folder, "predictions.tsv", error));
 }
 
 bool run_save(Run *run, Error *error)
@@ -81,7 +83,8 @@ bool run_save(Run *run, Error *error)
         return run->iteration > 0 ? run_fails(run, run->epoch + 1, run->iteration, words, error)
                                   : run_fails(run, run->epoch, run->plan.iterations, words, error);
     }
-    if (run->config.failed || run->log.failed || run->alpha.failed || run->beta.failed)
+    if (run->config.failed || run->log.failed || run->alpha.failed || run->beta.failed ||
+        run->predictions.failed)
         return fail(error, "not enough memory for the texts of %.400s", run->folder);
     const State state = state_of(run);
     if (run->fresh) {
@@ -135,9 +138,10 @@ bool run_verify(const char *folder, const Plan *plan, const State *state, Error 
                     "again",
                     folder, state->epoch, plan->epochs);
     bool ok = true;
-    for (int i = 0; ok && i < texts_of(plan); i++)
-        ok = read_text(&texts[i], &count, folder, state_texts[i], error) &&
-             state_matches(state, i, texts[i], count, folder, error);
+    for (int i = 0; ok && i < STATE_TEXTS; i++)
+        if (grows(i, plan) || state->sha256[i][0] || has(folder, state_texts[i]))
+            ok = read_text(&texts[i], &count, folder, state_texts[i], error) &&
+                 state_matches(state, i, texts[i], count, folder, error);
     Text right = {0};
     ok = ok && read_text(&result, &count, folder, "result.tsv", error);
     if (ok) {
@@ -231,6 +235,20 @@ static bool same_source(const Run *run, const State *state, Error *error)
                 run->folder);
 }
 
+/* Predictions are there where a run was stopped between its last checkpoint and its result. */
+static bool continue_predictions(Run *run, const State *state, Error *error)
+{
+    char *bytes;
+    size_t count;
+    if (!state->sha256[STATE_PREDICTIONS][0])
+        return true;
+    if (!read_text(&bytes, &count, run->folder, state_texts[STATE_PREDICTIONS], error))
+        return false;
+    text_add(&run->predictions, "%s", bytes);
+    free(bytes);
+    return state_matches(state, STATE_PREDICTIONS, run->predictions.bytes, count, run->folder, error);
+}
+
 /* Takes over a checkpoint: the position, the network, and the texts that belong to it. */
 static bool continue_run(Run *run, Checkpoint *c, const State *state, Error *error)
 {
@@ -241,10 +259,11 @@ static bool continue_run(Run *run, Checkpoint *c, const State *state, Error *err
     run->tally_b = state->b;
     run->seconds = state->seconds;
     bool ok = true;
-    for (int i = STATE_LOG; i < texts_of(&run->plan); i++)
+    for (int i = STATE_LOG; i <= STATE_BETA && grows(i, &run->plan); i++)
         ok = ok && continue_text(texts[i], run, state_texts[i], error) &&
              state_matches(state, i, texts[i]->bytes, texts[i]->count, run->folder, error);
     ok = ok && continue_text(&run->timing, run, "timing.tsv", error) &&
+         continue_predictions(run, state, error) &&
          (run->net = network_create(run->plan.engine, &run->plan.network, run->plan.options.batch, error));
     if (!ok) {
         checkpoint_abandon(c);
@@ -355,5 +374,6 @@ void run_close(Run *run)
     text_free(&run->alpha);
     text_free(&run->beta);
     text_free(&run->timing);
+    text_free(&run->predictions);
     folder_unlock(run->lock);
 }

@@ -3,15 +3,16 @@
  *   config.tsv                     every option, resolved, and what else decides the bits (config.h)
  *   log.tsv, alpha.tsv             an epoch a line; the grid alpha (L,R), an epoch a block
  *   beta.tsv                       with a depth mix: its weights (L-1), an epoch a line
+ *   predictions.tsv                after the last epoch: the class of each test image, and the predicted one
  *   result.tsv                     final figures and cost: its presence says that the run is finished
  *   timing.tsv, provenance.tsv     seconds; commit, compiler, CPU, data, of each part of a continued run
  *   checkpoint.h5                  from which the run continues (state.h)
  *   lock                           who trains it
  *
- * A folder is one state: the checkpoint holds the SHA-256 of config, log, alpha and beta, and what does not
- * match is refused by name. An epoch's texts are written before its checkpoint; whoever continues cuts them
- * back to the checkpoint, and then they must match. The first checkpoint, of no epochs, is written before the
- * texts: where there is a text, there was a checkpoint. */
+ * A folder is one state: the checkpoint holds the SHA-256 of config, log, alpha, beta and predictions, and
+ * what does not match is refused by name. An epoch's texts are written before its checkpoint; whoever
+ * continues cuts them back to the checkpoint, and then they must match. The first checkpoint, of no epochs,
+ * is written before the texts: where there is a text, there was a checkpoint. */
 #ifndef NOPOOL_RUN_H
 #define NOPOOL_RUN_H
 
@@ -31,7 +32,7 @@ typedef struct {
     double seconds;         /* that they took */
     bool finished;          /* there is nothing left to do */
     bool fresh;             /* it starts now: its network is as network_initialise leaves it */
-    Text config, log, alpha, beta, timing;
+    Text config, log, alpha, beta, timing, predictions;
     int lock;
 } Run;
 
@@ -44,8 +45,8 @@ bool run_plan(Run *run, const char *folder, const Options *options, Error *error
  * Runs that start from a trained network, pruned, are opened by training_open, which is above this. */
 bool run_enter(Run *run, Error *error);
 
-/* Writes log, alpha, beta, timing and checkpoint. Parameters that are not finite are refused; then the last
- * good checkpoint stays. */
+/* Writes log, alpha, beta, timing, predictions and checkpoint. Parameters that are not finite are refused;
+ * then the last good checkpoint stays. */
 bool run_save(Run *run, Error *error);
 
 /* The sentence of a run that ends because of its numbers: what is wrong (words), found after this iteration,

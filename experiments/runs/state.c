@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const state_texts[STATE_TEXTS] = {"config.tsv", "log.tsv", "alpha.tsv", "beta.tsv"};
+const char *const state_texts[STATE_TEXTS] = {"config.tsv", "log.tsv", "alpha.tsv", "beta.tsv",
+                                              "predictions.tsv"};
 
 enum { TALLY = 6, VECTORS = 6 };
 
@@ -183,10 +184,11 @@ Checkpoint *state_open(State *state, const char *folder, Error *error)
     if (ok && !(state->seconds >= 0 && state->seconds < 1e12))
         ok = impossible(folder, "seconds", state->seconds, error);
     for (int i = 0; i < STATE_TEXTS; i++) {
-        Error *const why = i == STATE_BETA ? NULL : error;
+        const bool optional = i >= STATE_BETA;
+        Error *const why = optional ? NULL : error;
         if (ok && !checkpoint_get_text(c, state_texts[i], state->sha256[i], sizeof state->sha256[i], why)) {
             state->sha256[i][0] = 0;
-            ok = i == STATE_BETA;
+            ok = optional;
         }
     }
     if (ok)

@@ -13,8 +13,9 @@ typedef struct {
     long correct, images, steps;
 } Tally;
 
-/* The texts that are part of the state; a run without a depth mix has none of beta, and its hash is empty. */
-enum { STATE_CONFIG, STATE_LOG, STATE_ALPHA, STATE_BETA, STATE_TEXTS };
+/* The texts that are part of the state. A run without a depth mix has none of beta, and a run before its last
+ * epoch, or of before there were any, none of predictions: then the hash is empty. */
+enum { STATE_CONFIG, STATE_LOG, STATE_ALPHA, STATE_BETA, STATE_PREDICTIONS, STATE_TEXTS };
 extern const char *const state_texts[STATE_TEXTS];
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* Findings. See findings.h. */
 #include "findings.h"
+#include "predictions.h"
 #include <math.h>
 
 /* Half widths of the rows' binomial intervals, added up as independent errors. */
@@ -13,6 +14,15 @@ static double test_sets(const Difference *d, const Table *table)
         squares += (one.high - one.low) * (one.high - one.low) / 4;
     }
     return sqrt(squares);
+}
+
+static void compare_networks(Finding *f, const Difference *d, const Table *table)
+{
+    const Row *plus = &table->rows[d->row[0]], *minus = &table->rows[d->row[1]];
+    f->mcnemar = NAN;
+    if (d->count == 2 && d->weight[0] * d->weight[1] < 0 && plus->count == 1 && minus->count == 1 &&
+        predictions_discordant(&f->only_plus, &f->only_minus, &plus->runs[0], &minus->runs[0]))
+        f->mcnemar = mcnemar_p(f->only_plus, f->only_minus);
 }
 
 static DifferenceVerdict verdict_of(ClaimKind kind, Estimate here, double paper)
@@ -39,6 +49,7 @@ static Finding find(const Difference *d, const Table *table)
                            : estimate_contrast(rows, d->weight, d->count, spread);
     f.verdict = verdict_of(d->kind, f.here, f.paper);
     f.p = estimate_p(f.here);
+    compare_networks(&f, d, table);
     return f;
 }
 

@@ -10,7 +10,12 @@ typedef struct {
     Estimate here;
     DifferenceVerdict verdict;
     double p,
-        adjusted;     /* two-sided, and by Holm over the table's differences; 1 if the spread is not known */
+        adjusted; /* two-sided, and by Holm over the table's differences; 1 if the spread is not known */
+    /* One seed a row, and two rows: the images that only one of the two networks has right, and McNemar's
+     * exact two-sided p, which is about these two networks and decides nothing. NaN where predictions are
+     * missing. */
+    int only_plus, only_minus;
+    double mcnemar;
     double test_sets; /* half width of the 95% interval that test sets of this size alone would give */
 } Finding;
 

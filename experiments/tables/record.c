@@ -3,6 +3,7 @@
 #include "../base/files.h"
 #include "../runs/config.h"
 #include "../runs/result.h"
+#include "predictions.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,6 @@ bool run_record_read(RunRecord *record, const char *folder, Error *error)
     *record = (RunRecord){0};
     snprintf(record->folder, sizeof record->folder, "%s", folder);
     return read_options(&record->options, folder, error) && read_result(record, folder, error) &&
-           read_provenance(record, folder, error) && read_timing(record, folder, error) &&
-           add_source_seconds(record, folder, error);
+           predictions_check(&record->predicts, record, error) && read_provenance(record, folder, error) &&
+           read_timing(record, folder, error) && add_source_seconds(record, folder, error);
 }

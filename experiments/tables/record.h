@@ -17,12 +17,13 @@ typedef struct {
     double peak_mib;                  /* NaN where the run does not tell */
     double depth[3]; /* learned: most likely, expected, last that counts; NaN where none was learned */
     int test_images, epochs, total_epochs;
+    bool predicts; /* it has predictions (predictions.h) */
     unsigned kept[MAX_LAYERS];
     char data[64], data_sha256[65], kernels[16], instruction_set[64], commit[160];
 } RunRecord;
 
-/* Reads config, result, provenance and timing of a folder; what is missing, no number or impossible is
- * refused. */
+/* Reads config, result, provenance and timing of a folder, and checks its predictions; what is missing, no
+ * number or impossible is refused. */
 bool run_record_read(RunRecord *record, const char *folder, Error *error);
 
 #endif

@@ -218,17 +218,19 @@ static bool paper_network(NetworkSpec *s, const Row *row, const RunRecord *run)
     return !run->options.prune_from[0] || run->options.layers == o.layers;
 }
 
-double row_paper_macs(double *weights, const Row *row)
+double row_paper_macs(ParameterCounts *weights, const Row *row)
 {
     double sum = 0;
-    *weights = 0;
+    *weights = (ParameterCounts){0};
     for (int i = 0; i < row->count; i++) {
         NetworkSpec s;
-        if (!paper_network(&s, row, &row->runs[i]))
-            return *weights = 0;
+        if (!paper_network(&s, row, &row->runs[i])) {
+            *weights = (ParameterCounts){0};
+            return 0;
+        }
         const Cost cost = network_cost(&s);
         sum += cost.macs / row->count;
-        *weights = (double)cost.weights;
+        *weights = (ParameterCounts){(double)cost.weights, (double)cost.formula};
     }
     return sum;
 }

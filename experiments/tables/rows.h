@@ -65,8 +65,13 @@ Spread table_spread(const Table *table, bool best_on_test);
 
 /* Multiply-accumulates of the row's network at the paper's size: of a network that its options fix, from them
  * alone; of a pruned one with the levels that its runs kept; 0 if these are of another number of layers. And
- * the numbers in its filters, without biases. */
-double row_paper_macs(double *weights, const Row *row);
+ * the numbers in its filters, without biases: of the network's graph, and of a fabric by its paper's formula,
+ * which gives every node three full convolutions (else 0). */
+typedef struct {
+    double graph, formula;
+} ParameterCounts;
+
+double row_paper_macs(ParameterCounts *weights, const Row *row);
 bool row_is_pruned(const Row *row);
 
 /* The paper's value of an option in this row; NULL where it is no part of a protocol, or does not matter to

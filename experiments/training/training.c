@@ -14,6 +14,7 @@
 #include "source.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 bool training_open(Run *run, const char *folder, const Options *options, Error *error)
 {
@@ -184,6 +185,14 @@ static void record_epoch(Run *run, const Score *test)
     text_add(&run->beta, "\n");
 }
 
+/* The class and the predicted one of each test image, in the order of the data set. */
+static void record_predictions(Run *run, const int *predictions, int images)
+{
+    text_add(&run->predictions, "label\tpredicted\n");
+    for (int i = 0; i < images; i++)
+        text_add(&run->predictions, "%d\t%d\n", run->data.test.labels[i], predictions[i]);
+}
+
 static void note_epoch(const Run *run, const Score *test, double seconds)
 {
     const Tally *a = &run->tally_a;
@@ -205,7 +214,15 @@ static bool finish_epoch(Run *run, Session *session, Error *error)
     const int images = last ? plan->options.images_test : plan->options.images_epoch;
     const double start = progress_seconds();
     Score test;
-    if (!score_network(&test, NULL, run->net, &run->data, &run->data.test, NULL, images, error))
+    int *predictions = malloc((size_t)images * sizeof *predictions);
+    const bool tested =
+        predictions
+            ? score_network(&test, predictions, run->net, &run->data, &run->data.test, NULL, images, error)
+            : fail(error, "not enough memory for the predictions of %.400s", run->folder);
+    if (tested && last && test.images == images)
+        record_predictions(run, predictions, images);
+    free(predictions);
+    if (!tested)
         return false;
     if (test.images < images)
         return true;
