@@ -115,8 +115,8 @@ START_TEST(test_table_of_three_seeds)
     expects("seeds    1 2 3");
     expects("87.3    87.30 +- 0.16    87.40  reproduced");
     expects("92.5    92.50 +- 0.16    92.60  reproduced");
-    expects("+5.2     +5.20 +- 0.23   0.000   0.000  confirmed\n");
-    expects("-5.2     -5.20 +- 0.23   0.000   0.000  confirmed\n");
+    expects("+5.2     +5.20 +- 0.23   +- 0.00  0.000   0.000  confirmed\n");
+    expects("-5.2     -5.20 +- 0.23   +- 0.00  0.000   0.000  confirmed\n");
     expects("contradicted\n");
     expects("0.10 points (4 degrees of freedom)");
     expects("3 seeds\nsee 0.30 points"); /* (2.776445 + 0.940965) * 0.1 * sqrt(2/3) = 0.3035 */
@@ -126,6 +126,23 @@ START_TEST(test_table_of_three_seeds)
         strstr(tsv, "\nours\tOur Model\t92.5\t92.5000\t0.1603\t0.1000\t3\t92.6000\treproduced\t0.41\t"));
     ck_assert_ptr_nonnull(strstr(tsv, "\nours - none\t5.2\t5.2000\t4.9733\t5.4267\t4.00\t"));
     ck_assert_ptr_nonnull(strstr(tsv, "\t200.0\tnan\t3\t3\t594.0\tnan\t302400\t0\n")); /* 3 runs of 198 s */
+    free(tsv);
+}
+END_TEST
+
+/* Seed for seed 5.4, 5.1 and 5.1: mean 5.2, deviation sqrt(0.03), error 0.1; with 2 degrees of freedom
+ * t = 52, whose two-sided p is 1 - t / sqrt(2 + t^2), and a 95% interval of +- 0.4303. By the table's spread,
+ * 0.1 with 4 degrees of freedom, the 90% interval is +- 2.131847 * 0.1 * sqrt(2/3) = 0.1741. */
+START_TEST(test_differences_are_paired_by_seed_too)
+{
+    write_run((Written){"ours1", "pooling\tlearned\nseed\t1\n", .accuracy = 92.6});
+    write_run((Written){"ours2", "pooling\tlearned\nseed\t2\n", .accuracy = 92.4});
+    write_run((Written){"ours3", "pooling\tlearned\nseed\t3\n", .accuracy = 92.5});
+    ck_assert_msg(table("", "none3 none1 none2", "ours3 ours1 ours2") == 0, "%s", program_output);
+    expects("+5.2     +5.20 +- 0.23   +- 0.43  0.000   0.000  confirmed\n");
+    expects("equal only where the 90% interval lies inside +-0.5");
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(strstr(tsv, "\t5.0259\t5.3741\t4.7697\t5.6303\t0.000370\n"));
     free(tsv);
 }
 END_TEST
@@ -169,7 +186,7 @@ START_TEST(test_one_seed_compares_the_networks_image_by_image)
         "\nnone - ours                                                            2         8     0.109\n");
     expects("undecided\n");
     char *tsv = program_file("out.tsv");
-    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t8\t2\t0.109375\n"));
+    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t8\t2\t0.109375\t"));
     free(tsv);
     write_predictions("ours1", 4, 8718, 2, 8);
     ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
@@ -188,7 +205,7 @@ START_TEST(test_one_seed_without_predictions_says_so)
     expects("+5.20 (+-0.84)"); /* sqrt(0.655^2 + 0.519^2) */
     ck_assert_ptr_null(strstr(program_output, "/none1: only"));
     char *tsv = program_file("out.tsv");
-    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t0\t0\tnan\n"));
+    ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t0\t0\tnan\t"));
     free(tsv);
 }
 END_TEST
@@ -358,6 +375,7 @@ Suite *table_suite(void)
     tcase_add_checked_fixture(tcase, program_setup, program_teardown);
     tcase_add_checked_fixture(tcase, write_runs, NULL);
     tcase_add_test(tcase, test_table_of_three_seeds);
+    tcase_add_test(tcase, test_differences_are_paired_by_seed_too);
     tcase_add_test(tcase, test_one_seed_is_undecided);
     tcase_add_test(tcase, test_one_seed_compares_the_networks_image_by_image);
     tcase_add_test(tcase, test_one_seed_without_predictions_says_so);

@@ -16,6 +16,18 @@ static double test_sets(const Difference *d, const Table *table)
     return sqrt(squares);
 }
 
+/* Runs stand in the order of their seeds, the same ones in every row (table_check). */
+static Estimate pair_by_seed(const Difference *d, const Table *table)
+{
+    double plus[MAX_SEEDS] = {0}, minus[MAX_SEEDS] = {0};
+    const int seeds = table->rows[d->row[0]].count;
+    for (int i = 0; i < d->count; i++)
+        for (int k = 0; k < seeds; k++)
+            *(d->weight[i] > 0 ? &plus[k] : &minus[k]) +=
+                fabs(d->weight[i]) * table->rows[d->row[i]].runs[k].accuracy;
+    return estimate_paired(plus, minus, seeds);
+}
+
 static void compare_networks(Finding *f, const Difference *d, const Table *table)
 {
     const Row *plus = &table->rows[d->row[0]], *minus = &table->rows[d->row[1]];
@@ -49,6 +61,7 @@ static Finding find(const Difference *d, const Table *table)
                            : estimate_contrast(rows, d->weight, d->count, spread);
     f.verdict = verdict_of(d->kind, f.here, f.paper);
     f.p = estimate_p(f.here);
+    f.paired = pair_by_seed(d, table);
     compare_networks(&f, d, table);
     return f;
 }

@@ -8,6 +8,7 @@
 typedef struct {
     double paper; /* NaN where the paper prints no cells for it */
     Estimate here;
+    Estimate paired; /* by seed: of the rows' differences seed for seed; shown beside, decides nothing */
     DifferenceVerdict verdict;
     double p,
         adjusted; /* two-sided, and by Holm over the table's differences; 1 if the spread is not known */

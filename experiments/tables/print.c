@@ -222,8 +222,8 @@ void table_print_differences(const Table *table)
     const int seeds = table->rows[0].count;
     findings(found, table);
     if (table->differences)
-        printf("\n%-62s %-9s %6s %17s %7s %7s\n", "difference in accuracy, points", "claim", "paper", "here",
-               "p", "Holm");
+        printf("\n%-62s %-9s %6s %17s %8s %6s %7s\n", "difference in accuracy, points", "claim", "paper",
+               "here", "by seed", "p", "Holm");
     for (int i = 0; i < table->differences; i++) {
         const Finding *f = &found[i];
         const Interval interval = estimate_interval(f->here, 0.95);
@@ -237,6 +237,12 @@ void table_print_differences(const Table *table)
             snprintf(paper, sizeof paper, "%+.1f", f->paper);
         printf("%-62s %-9s %6s %+9.2f %-8s", table->difference[i].label, kinds[table->difference[i].kind],
                paper, f->here.mean, width);
+        const Interval paired = estimate_interval(f->paired, 0.95);
+        if (isfinite(paired.high))
+            snprintf(width, sizeof width, "+-%5.2f", (paired.high - paired.low) / 2);
+        else
+            snprintf(width, sizeof width, "-");
+        printf(" %8s", width);
         print_cell(6, 3, f->here.df > 0 ? f->p : NAN);
         print_cell(7, 3, f->here.df > 0 ? f->adjusted : NAN);
         printf("  %s", difference_word(f->verdict));
@@ -251,8 +257,10 @@ void table_print_differences(const Table *table)
         printf("\nSpread over seeds, pooled over the rows: %.2f points (%.0f degrees of freedom). Of a "
                "difference of two "
                "rows, %d seeds\nsee %.2f points with 80%% power. Differences count from %.1f points; p is "
-               "two-sided.\n",
-               spread.sd, spread.df, seeds, detectable_difference(spread, seeds), MARGIN);
+               "two-sided.\nA row is better only where the 95%% interval is clear of 0, equal only where the "
+               "90%% interval lies inside +-%.1f.\n"
+               "By seed: the 95%% interval of the differences seed for seed, which decides nothing.\n",
+               spread.sd, spread.df, seeds, detectable_difference(spread, seeds), MARGIN, MARGIN);
     else
         printf("\nOne seed a row: no spread between seeds is known, and nothing is decided. In brackets, "
                "what test sets of "

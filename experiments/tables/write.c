@@ -43,13 +43,16 @@ static void write_differences(Text *text, const Table *table)
     findings(found, table);
     if (table->differences)
         text_add(text, "\ndifference\tpaper\there\tlow_95\thigh_95\tdf\tp\tp_holm\tverdict\tonly_plus\tonly_"
-                       "minus\tp_mcnemar\n");
+                       "minus\tp_mcnemar\tlow_90\thigh_90\tlow_paired\thigh_paired\tp_paired\n");
     for (int i = 0; i < table->differences; i++) {
         const Finding *f = &found[i];
         const Interval interval = estimate_interval(f->here, 0.95);
-        text_add(text, "%s\t%.6g\t%.4f\t%.4f\t%.4f\t%.2f\t%.6f\t%.6f\t%s\t%d\t%d\t%.6g\n",
+        text_add(text, "%s\t%.6g\t%.4f\t%.4f\t%.4f\t%.2f\t%.6f\t%.6f\t%s\t%d\t%d\t%.6g",
                  table->difference[i].label, f->paper, f->here.mean, interval.low, interval.high, f->here.df,
                  f->p, f->adjusted, difference_word(f->verdict), f->only_plus, f->only_minus, f->mcnemar);
+        const Interval i90 = estimate_interval(f->here, 0.90), paired = estimate_interval(f->paired, 0.95);
+        text_add(text, "\t%.4f\t%.4f\t%.4f\t%.4f\t%.6f\n", i90.low, i90.high, paired.low, paired.high,
+                 estimate_p(f->paired));
     }
 }
 
