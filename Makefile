@@ -63,7 +63,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mutants check-sanitize check-torch bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mutants check-sanitize check-torch check-torch-row bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -169,6 +169,11 @@ bench: $(BUILD)/bench
 # Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py).
 check-torch: $(BUILD)/kernel
 	NOPOOL_BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/kernel_numpy.py
+
+# "Our Model" of the quick table in PyTorch for three seeds, beside the runs of build/train that are in RUNS; minutes a seed.
+check-torch-row:
+	PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/torch_row.py \
+		$(if $(findstring /,$(DATA)),$(DATA),data/cifar-10-batches-bin) $(wildcard $(RUNS)/*-quick-*-10x16-ours-seed*/result.tsv)
 
 # The Debian packages of packages.txt that are missing; as root or with sudo.
 setup:
