@@ -8,7 +8,7 @@
 #include "../ref/upsample.h"
 #include "lanes.h"
 #include "layer_check_mbconv.h"
-#include "winograd_gauge.h"
+#include "layer_gauge.h"
 #include <math.h>
 #include <string.h>
 
@@ -26,26 +26,6 @@ Difference compare_rounded(const double *got, const double *ref, const double *g
     return compare_gauged_double(got, ref, units, count);
 }
 
-static int channel_of(size_t i, Shape s)
-{
-    return (int)(i / ((size_t)s.h * s.w) % s.c);
-}
-
-/* The filters of level r as they are, and as the set's direct convolutions use them. */
-static const double *filters_given(const LayerCase *c, int r)
-{
-    return c->filters + layer_set_at(&c->spec, r);
-}
-
-static double *filters_used(const LayerCase *c, int r)
-{
-    const size_t count = layer_weights_count(&c->spec);
-    double *w = doubles(count);
-    for (size_t i = 0; i < count; i++)
-        w[i] = representable(filters_given(c, r)[i]);
-    return w;
-}
-
 static void check_pooled(const LayerCase *c, int r)
 {
     const size_t count = shape_count(layer_case_in(c, r)), full = shape_count(layer_case_in(c, 0));
@@ -56,112 +36,21 @@ static void check_pooled(const LayerCase *c, int r)
               c->spec.down == POOL_AVERAGE ? stored(4 * r, r) : 0, "pooled");
 }
 
-/* The version of the set whose engine is checked; NULL for ref. */
-static const Kernels *kernels_of(const LayerCase *c)
-{
-    const Kernels *kernels = version_used();
-    return kernels && kernels->engine == c->engine ? kernels : NULL;
-}
-
-static bool by_winograd(const LayerCase *c, int r)
-{
-    const Kernels *kernels = kernels_of(c);
-    return kernels && kernels->conv2d_winograd_pays(layer_case_block(c, r));
-}
-
-/* The filters as the set's convolution at level r uses them. */
-static const double *filters_at(const LayerCase *c, int r)
-{
-    return by_winograd(c, r) ? filters_given(c, r) : filters_used(c, r);
-}
-
-/* The gauge of a convolution without bias, by the algorithm that the engine takes; returns its roundings, the
- * bias or the start included. */
-static double gauge_forward(double *gauge, const LayerCase *c, int r, const double *x, const double *w)
-{
-    const Conv2dShape s = layer_case_block(c, r);
-    memset(gauge, 0, shape_count(conv2d_output(s)) * sizeof *gauge);
-    if (by_winograd(c, r)) {
-        winograd_gauge_forward(gauge, x, w, s);
-        return winograd_roundings(s.c);
-    }
-    ref_conv2d_forward(gauge, absolute(x, shape_count(conv2d_input(s))), absolute(w, conv2d_filters(s)), NULL,
-                       s);
-    return 9 * s.c + 2;
-}
-
-static double gauge_backward_data(double *gauge, const LayerCase *c, int r, const double *dy, const double *w)
-{
-    const Conv2dShape s = layer_case_block(c, r);
-    memset(gauge, 0, shape_count(conv2d_input(s)) * sizeof *gauge);
-    if (by_winograd(c, r)) {
-        winograd_gauge_backward_data(gauge, dy, w, s);
-        return winograd_roundings(s.k);
-    }
-    ref_conv2d_backward_data(gauge, absolute(dy, shape_count(conv2d_output(s))),
-                             absolute(w, conv2d_filters(s)), s);
-    return 9 * s.k + 2;
-}
-
-/* Adds the share of level r to the gradient of filters and bias and to its gauge; returns its roundings. */
-static double add_filters(double *sum, double *gauge, const LayerCase *c, int r)
-{
-    const Conv2dShape s = layer_case_block(c, r);
-    const size_t b = layer_weights_count(&c->spec);
-    const double *dconv = layer_case_stage(c, STAGE_DCONV, r), *pooled = layer_case_stage(c, STAGE_POOLED, r);
-    const double *size = absolute(dconv, shape_count(conv2d_output(s)));
-    const double *input = absolute(pooled, shape_count(conv2d_input(s)));
-    const Kernels *kernels = kernels_of(c);
-    const bool winograd = kernels && kernels->conv2d_winograd_weights_pays(s);
-    const double direct = (double)s.n * s.h * s.w + lanes_groups(s.n) + 3; /* the bias is always summed so */
-    double *unused = zeros(b);
-    sum += layer_set_at(&c->spec, r);
-    gauge += layer_set_at(&c->spec, r);
-    ref_conv2d_backward_weights(sum, c->spec.bias ? sum + b : NULL, dconv, pooled, s);
-    ref_conv2d_backward_weights(winograd ? unused : gauge, c->spec.bias ? gauge + b : NULL, size, input, s);
-    if (!winograd)
-        return direct;
-    winograd_gauge_backward_weights(gauge, dconv, pooled, s);
-    return fmax(direct, winograd_weights_roundings(s) + 1);
-}
-
 static void check_activation(const LayerCase *c, int r)
 {
     const Conv2dShape block = layer_case_block(c, r);
     const size_t out = shape_count(conv2d_output(block));
-    const double *b = c->spec.bias ? filters_given(c, r) + layer_weights_count(&c->spec) : NULL,
-                 *w = filters_at(c, r);
+    const double *b = c->spec.bias ? layer_filters_given(c, r) + layer_weights_count(&c->spec) : NULL,
+                 *w = layer_filters_at(c, r);
     double *pooled = layer_case_stage(c, STAGE_POOLED, r), *activation = doubles(out), *gauge = doubles(out);
     ref_conv2d_forward(activation, pooled, w, b, block);
-    const double terms = gauge_forward(gauge, c, r, pooled, w);
+    const double terms = layer_gauge_forward(gauge, c, r, pooled, w);
     for (size_t i = 0; b && i < out; i++)
-        gauge[i] += fabs(b[channel_of(i, conv2d_output(block))]);
+        gauge[i] += fabs(b[layer_channel_of(i, conv2d_output(block))]);
     ref_relu_forward(activation, activation, out);
     add_stores(gauge, activation, out, terms, 1);
     CK_WITHIN(compare_rounded(layer_case_stage(c, STAGE_ACTIVATION, r), activation, gauge, out),
               roundings(terms), "activation");
-}
-
-static bool is_mbconv(const LayerCase *c)
-{
-    return c->spec.block == BLOCK_MBCONV;
-}
-
-/* The skip of MBConv. */
-static bool has_skip(const LayerCase *c)
-{
-    return is_mbconv(c) && c->spec.channels_in == c->spec.channels_out;
-}
-
-/* Mean or variance of a norm's input. */
-static double *statistic(const LayerCase *c, Stage stage, int r, int norm)
-{
-    return layer_case_stage(c, stage, r) + layer_norms_channels(&c->spec, norm);
-}
-
-static int last_norm(const LayerCase *c)
-{
-    return layer_block_norms(&c->spec) - 1;
 }
 
 /* Of norm number `norm`, whose input is a stage. */
@@ -173,13 +62,14 @@ static void check_statistics(const LayerCase *c, Stage input, int r, int norm)
     double *gauge_mean = zeros(s.c), *gauge_variance = zeros(s.c);
     ref_batchnorm_statistics(mean, variance, z, s);
     for (size_t i = 0; i < shape_count(s); i++) {
-        gauge_mean[channel_of(i, s)] += fabs(z[i]) / m;
-        gauge_variance[channel_of(i, s)] += z[i] * z[i] / m;
+        gauge_mean[layer_channel_of(i, s)] += fabs(z[i]) / m;
+        gauge_variance[layer_channel_of(i, s)] += z[i] * z[i] / m;
     }
-    CK_WITHIN(compare_gauged_double(statistic(c, STAGE_MEAN, r, norm), mean, gauge_mean, s.c),
+    CK_WITHIN(compare_gauged_double(layer_statistic(c, STAGE_MEAN, r, norm), mean, gauge_mean, s.c),
               2 * m + run_roundings() * 0x1p29, "mean");
-    CK_WITHIN(compare_gauged_double(statistic(c, STAGE_VARIANCE, r, norm), variance, gauge_variance, s.c),
-              8 * m + 3 * run_roundings() * 0x1p29, "variance");
+    CK_WITHIN(
+        compare_gauged_double(layer_statistic(c, STAGE_VARIANCE, r, norm), variance, gauge_variance, s.c),
+        8 * m + 3 * run_roundings() * 0x1p29, "variance");
 }
 
 /* What the skip adds to y. */
@@ -212,18 +102,19 @@ void layer_check_mixed(const LayerCase *c, const double *const mean[], const dou
         ref_upsample_forward(size, absolute(z, shape_count(layer_case_out(c, r))), c->spec.up, 1 << r,
                              layer_case_out(c, r));
         for (size_t i = 0; i < count; i++) {
-            const int k = channel_of(i, full);
+            const int k = layer_channel_of(i, full);
             const double scale = (gamma ? gamma[k] : 1) / sqrt(variance[r][k] + c->spec.eps);
             const double shift = beta ? beta[k] : 0;
             y[i] += alpha[r] * (scale * (upsampled[i] - mean[r][k]) + shift);
             gauge[i] += alpha[r] * (fabs(scale) * (size[i] + fabs(mean[r][k])) + fabs(shift));
         }
-        if (has_skip(c))
+        if (layer_has_skip(c))
             add_skip(y, gauge, c, alpha[r], r);
     }
     const int interpolation = c->spec.up == UPSAMPLE_BILINEAR ? 8 : 0;
     CK_WITHIN(compare_rounded(c->output, y, gauge, count),
-              stored((has_skip(c) ? 2 : 1) * c->spec.levels + 3 + interpolation, interpolation ? 2 : 1), "y");
+              stored((layer_has_skip(c) ? 2 : 1) * c->spec.levels + 3 + interpolation, interpolation ? 2 : 1),
+              "y");
 }
 
 void layer_check_forward(const LayerCase *c)
@@ -234,15 +125,15 @@ void layer_check_forward(const LayerCase *c)
         if (!level_kept(c->spec.kept, r))
             continue;
         check_pooled(c, r);
-        if (is_mbconv(c)) {
+        if (layer_is_mbconv(c)) {
             layer_check_mbconv_forward(c, r);
             check_statistics(c, STAGE_EXPANDED, r, 0);
             check_statistics(c, STAGE_FILTERED, r, 1);
         } else
             check_activation(c, r);
-        check_statistics(c, STAGE_ACTIVATION, r, last_norm(c));
-        mean[r] = statistic(c, STAGE_MEAN, r, last_norm(c));
-        variance[r] = statistic(c, STAGE_VARIANCE, r, last_norm(c));
+        check_statistics(c, STAGE_ACTIVATION, r, layer_last_norm(c));
+        mean[r] = layer_statistic(c, STAGE_MEAN, r, layer_last_norm(c));
+        variance[r] = layer_statistic(c, STAGE_VARIANCE, r, layer_last_norm(c));
     }
     c->engine->layer_alpha(c->layer, alpha);
     ref_softmax_forward(softmax, c->logits, c->spec.kept, c->spec.levels);
@@ -268,8 +159,8 @@ static LevelSums level_sums(const LayerCase *c, int r)
                    NULL,         NULL,         NULL,       zeros(s.c), 0,          0};
     double *dy2 = zeros(full), *finer = zeros(count);
     l.z = layer_case_stage(c, STAGE_ACTIVATION, r);
-    l.mean = statistic(c, STAGE_MEAN, r, last_norm(c));
-    l.variance = statistic(c, STAGE_VARIANCE, r, last_norm(c));
+    l.mean = layer_statistic(c, STAGE_MEAN, r, layer_last_norm(c));
+    l.variance = layer_statistic(c, STAGE_VARIANCE, r, layer_last_norm(c));
     l.roundings = c->spec.up == UPSAMPLE_NEAREST ? 4 * r : r == 0 ? 0 : 4 * (1 << 2 * r) + 4;
     l.stores = c->spec.up == UPSAMPLE_NEAREST ? r : r == 0 ? 0 : 1;
     ref_upsample_backward(l.dsum, c->cotangent, c->spec.up, 1 << r, s);
@@ -278,7 +169,7 @@ static LevelSums level_sums(const LayerCase *c, int r)
         dy2[i] = c->cotangent[i] * c->cotangent[i];
     ref_upsample_backward(finer, dy2, c->spec.up, 1 << r, s);
     for (size_t i = 0; i < count; i++) {
-        const int k = channel_of(i, s);
+        const int k = layer_channel_of(i, s);
         const double scale = 1 / sqrt(l.variance[k] + c->spec.eps);
         l.sum[k] += l.dsum[i];
         l.sum_zhat[k] += l.dsum[i] * (l.z[i] - l.mean[k]) * scale;
@@ -296,11 +187,11 @@ static void check_dconv(const LayerCase *c, const LevelSums *l, double alpha, in
     const double m = (double)s.n * s.h * s.w, *gamma = layer_case_gamma(c, r);
     double *dconv = zeros(count), *gauge = zeros(count);
     for (size_t i = 0; i < count; i++) {
-        const int k = channel_of(i, s);
+        const int k = layer_channel_of(i, s);
         const double scale = 1 / sqrt(l->variance[k] + c->spec.eps),
                      share = alpha * (gamma ? gamma[k] : 1) * scale;
         const double zhat = (l->z[i] - l->mean[k]) * scale;
-        if (l->z[i] > 0 || is_mbconv(c))
+        if (l->z[i] > 0 || layer_is_mbconv(c))
             dconv[i] = share * (l->dsum[i] - l->sum[k] / m - zhat * l->sum_zhat[k] / m);
         gauge[i] = fabs(share) * (l->gauge_dsum[i] + l->gauge[k] / m +
                                   (fabs(l->z[i]) + fabs(l->mean[k])) * scale * l->gauge_zhat[k] / m);
@@ -327,9 +218,9 @@ static void add_level(InputGradient *x, const LayerCase *c, int r, const double 
 {
     const Conv2dShape block = layer_case_block(c, r);
     const size_t in = shape_count(conv2d_input(block)), out = shape_count(conv2d_output(block));
-    const double *w = filters_at(c, r);
+    const double *w = layer_filters_at(c, r);
     double *dpooled = zeros(in), *gauge = doubles(in), *size = zeros(in);
-    x->terms = fmax(x->terms, gauge_backward_data(gauge, c, r, dconv, w));
+    x->terms = fmax(x->terms, layer_gauge_backward_data(gauge, c, r, dconv, w));
     ref_conv2d_backward_data(dpooled, dconv, w, block);
     ref_conv2d_backward_data(size, absolute(dconv, out), absolute(w, conv2d_filters(block)), block);
     ref_pool_backward(x->sum, dpooled, c->input, c->spec.down, 1 << r, layer_case_in(c, 0));
@@ -343,7 +234,7 @@ static void add_mbconv_level(InputGradient *x, const LayerCase *c, int r, const 
     const size_t in = shape_count(layer_case_in(c, r));
     double *dpooled = zeros(in), *gauge = zeros(in);
     const double terms = layer_check_mbconv_input(dpooled, gauge, c, r);
-    for (size_t i = 0; i < in && has_skip(c); i++) {
+    for (size_t i = 0; i < in && layer_has_skip(c); i++) {
         dpooled[i] += alpha * l->dsum[i];
         gauge[i] += alpha * l->gauge_dsum[i];
     }
@@ -421,17 +312,17 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
         const LevelSums l = level_sums(c, r);
         const Shape out = layer_case_out(c, r);
         const double *gamma = layer_case_gamma(c, r), *beta = layer_case_beta(c, r);
-        const size_t g = layer_gamma_at(&c->spec, r) + layer_norm_gamma(&c->spec, last_norm(c));
+        const size_t g = layer_gamma_at(&c->spec, r) + layer_norm_gamma(&c->spec, layer_last_norm(c));
         check_dconv(c, &l, alpha[r], r);
-        if (is_mbconv(c)) {
+        if (layer_is_mbconv(c)) {
             layer_check_mbconv_backward(sum_filters, error, c, r);
             add_mbconv_level(&x, c, r, &l, alpha[r]);
             terms += 2; /* the sum over levels */
         } else {
-            terms += add_filters(sum_filters, gauge_filters, c, r);
+            terms += layer_add_filters(sum_filters, gauge_filters, c, r);
             add_level(&x, c, r, layer_case_stage(c, STAGE_DCONV, r));
         }
-        if (has_skip(c))
+        if (layer_has_skip(c))
             add_skip_to_alpha(&dalpha[r], &gauge_alpha[r], &l, layer_case_stage(c, STAGE_POOLED, r),
                               shape_count(layer_case_in(c, r)));
         for (int k = 0; k < channels; k++) {
@@ -457,7 +348,7 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     }
     /* Filters and biases are sums from dconv as the set has it; only gamma and beta come from dsum. */
     const size_t convolution = layer_gamma_at(&c->spec, 0), affine = c->filters_count - convolution;
-    if (is_mbconv(c)) {
+    if (layer_is_mbconv(c)) {
         for (size_t i = 0; i < c->filters_count; i++)
             error[i] += stored(terms + most, stores) * 0x1p-24 * gauge_filters[i] +
                         terms * 0x1p-24 * fabs(sum_filters[i]);
@@ -465,7 +356,7 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     } else
         CK_WITHIN(compare_rounded(dfilters, sum_filters, gauge_filters, convolution), roundings(terms),
                   "dfilters");
-    if (affine > 0 && !is_mbconv(c))
+    if (affine > 0 && !layer_is_mbconv(c))
         CK_WITHIN(compare_rounded(dfilters + convolution, sum_filters + convolution,
                                   gauge_filters + convolution, affine),
                   stored(terms + most, stores), "dgamma and dbeta");
@@ -475,6 +366,6 @@ void layer_check_backward(const LayerCase *c, const double *dx, const double *df
     for (int r = 0; r < c->spec.levels; r++)
         gauge_a[r] += alpha[r] * (gauge_alpha[r] + mean);
     CK_WITHIN(compare_rounded(dlogits, da, gauge_a, c->logits_count), stored(3 + most, stores), "dlogits");
-    if (!has_skip(c))
+    if (!layer_has_skip(c))
         check_typical(c, dlogits, da, deviation, alpha);
 }
