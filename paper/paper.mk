@@ -4,6 +4,10 @@ BOOK         := $(BUILD)/paper.html
 BOOK_RECORDS := experiments/records
 CHAPTERS     := $(sort $(wildcard paper/chapters/*.md))
 
-.PHONY: paper
+.PHONY: paper paper-links
 paper: audit figures
 	@bash paper/weave.sh $(BUILD) $(BOOK) $(BOOK_RECORDS) $(CHAPTERS)
+
+# Every link of the woven page leads somewhere.
+paper-links:
+	@bash paper/links.sh $(BOOK) && echo "paper-links: every link leads somewhere"

@@ -100,8 +100,10 @@ end
 for path in io.popen((os.getenv("BOOK_SOURCES") or "find ref fast experiments tests -name '*.[ch]'") .. " | sort"):lines() do scan(path) end
 
 local used = {}
+-- Where the project's files are, from the page: a link of the page opens a source.
+local root = os.getenv("BOOK_ROOT") or "."
 local function link(path, first)
-  return string.format('<code class="path">%s%s</code>', path, first and ":" .. first or "")
+  return string.format('<a class="path" href="%s/%s"><code>%s%s</code></a>', root, path, path, first and ":" .. first or "")
 end
 
 local function pull(block)
@@ -113,7 +115,9 @@ local function pull(block)
   local code = pandoc.CodeBlock(table.concat(marker.lines, "\n"), {"code-" .. name, {"c"}, {}})
   local caption = string.format('%s to %d', link(marker.path, marker.first), marker.last)
   if #marker.lines > 25 then
-    return {pandoc.RawBlock("html", string.format('<details class="code"><summary>%s</summary>', caption)), code,
+    return {pandoc.RawBlock("html", string.format(
+              '<details class="code"><summary><code>%s:%d</code> to %d</summary><p class="where">%s</p>', marker.path, marker.first,
+              marker.last, link(marker.path))), code,
             pandoc.RawBlock("html", "</details>")}
   end
   return {pandoc.RawBlock("html", string.format('<div class="code"><p class="where">%s</p>', caption)), code,
@@ -180,7 +184,9 @@ local tests
 local function test_exists(name)
   if not tests then
     tests = {}
-    for line in io.popen("grep -ho 'START_TEST([a-z0-9_]*)' tests/*.c"):lines() do tests[line:match("%((.*)%)")] = true end
+    for line in io.popen("grep -o 'START_TEST([a-z0-9_]*)' tests/*.c"):lines() do
+      tests[line:match("%((.*)%)")] = line:match("^[^:]*")
+    end
   end
   return tests[name]
 end
@@ -216,7 +222,7 @@ local function strip(op)
   if #names == 0 then refuse("the operation %s has no test", op) end
   for i, name in ipairs(names) do
     if not test_exists(name) then refuse("the operation %s names the test %s, which does not exist", op, name) end
-    names[i] = "<code>" .. name .. "</code>"
+    names[i] = string.format('<a href="%s/%s"><code>%s</code></a>', root, test_exists(name), name)
   end
   add("tests", table.concat(names, " "))
   local bounds = {}
@@ -401,6 +407,11 @@ end
 return {
   {Pandoc = Pandoc},
   {
+    -- A wide formula scrolls in a narrow column, with the keys too.
+    Math = function(math)
+      if math.mathtype ~= "DisplayMath" then return nil end
+      return {pandoc.RawInline("html", '<span class="formula" tabindex="0">'), math, pandoc.RawInline("html", "</span>")}
+    end,
     CodeBlock = function(block) if block.classes:includes("pull") then return pull(block) end end,
     Span = function(span)
       for class, make in pairs {value = value, printed = printed, claim = claim_of} do

@@ -33,7 +33,8 @@ awk -F'\t' -v OFS='\t' '
     BEGIN { print "step", "kernels", "net", "images a second" }
     ($1 == "weight_step" || $1 == "alpha_step") && $3 ~ /10x64,batch 192/ && $4 == 2 { print $1, $2, $3, $5 }' "$bench" >"$book/steps.tsv"
 
-export BUILD=$build BOOK_ERRORS=$errors BOOK_BENCH=$bench BOOK_AUDIT=$build/audit.tsv BOOK_FIGURES=$build/figures
+BOOK_ROOT=$(realpath --relative-to="$(dirname "$out")" .)
+export BOOK_ROOT BUILD=$build BOOK_ERRORS=$errors BOOK_BENCH=$bench BOOK_AUDIT=$build/audit.tsv BOOK_FIGURES=$build/figures
 export BOOK_FILES="ladder=$book/ladder.tsv steps=$book/steps.tsv table1=$records/table1-day-bf16-cifar10-jpeg75/table1.tsv"
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 data=$(awk -F'\t' '$1 == "# data" {name = $2} $1 == "# data_sha256" {print name ", SHA-256 " $2}' "$records/table1-day-bf16-cifar10-jpeg75/table1.tsv")
@@ -45,5 +46,6 @@ pandoc -f markdown -t html5 --standalone --self-contained --mathml --toc --toc-d
     --template=paper/book.html --css=paper/book.css --lua-filter=paper/weave.lua \
     -M title="Without pooling or fixed filter sizes: the paper, run" -M subtitle="Every equation, experiment and claim of one paper, with its code, its tests and its verdict" \
     -V commit="$commit" -V evidence="$data" -o "$book/paper.html" "$book/book.md"
+bash paper/links.sh "$book/paper.html" "$(dirname "$out")"
 mv "$book/paper.html" "$out"
 echo "Book: $out ($(du -k "$out" | cut -f1) KiB)"

@@ -1,6 +1,8 @@
 /* The depth mix of the reference engine (paper, section 3.3, equation 6): the softmax mix of ref/mix.c, over
  * the hidden layers' maps. Each map has two ways to the loss, the next layer and the mix, so its gradient is
- * a sum of two: depth_share adds the mix's to what the next layer has handed back. */
+ * a sum of two: depth_share adds the mix's to what the next layer has handed back.
+ *
+ * Claims: eq6. */
 #include "engine_parts.h"
 #include "mix.h"
 #include <assert.h>

@@ -35,16 +35,20 @@ static void take_away(const char *name)
     ck_assert_int_eq(system(command), 0);
 }
 
+/* The sizes of the runs that put_run writes. */
+static const char paper_sizes[] =
+    "layers\t10\nchannels\t64\nstages\t3,3,2,2\nimages-a\t40000\nimages-b\t10000\n",
+                  smoke_sizes[] = "layers\t4\nchannels\t8\nstages\t1,1,1,1\nimages-a\t2000\nimages-b\t500\n";
+static const char *sizes = paper_sizes;
+
 static void put_run(const char *row, int seed, const char *options, double accuracy)
 {
     char name[128], text[2048];
     snprintf(name, sizeof name, "records/%s%d/config.tsv", row, seed);
     snprintf(text, sizeof text,
-             "kernels\tf32\nseed\t%d\nlayers\t10\nchannels\t64\n%s\nstages\t3,3,2,2\nimages-"
-             "a\t40000\nimages-b\t10000\n"
-             "images-test\t10000\nepochs\t400\nlogits-lr\t0.0001\nlogits-beta1\t0.5\nlogits-beta2\t0.999\n"
-             "logits-decay\t0.0003\n",
-             seed, options);
+             "kernels\tf32\nseed\t%d\n%s\n%simages-test\t10000\nepochs\t400\nlogits-lr\t0.0001\n"
+             "logits-beta1\t0.5\nlogits-beta2\t0.999\nlogits-decay\t0.0003\n",
+             seed, options, sizes);
     put(name, text);
     snprintf(name, sizeof name, "records/%s%d/result.tsv", row, seed);
     snprintf(
@@ -78,9 +82,8 @@ static void put_project(void)
              "B\tdifference\tt\t3\t2.5\t1\t\t\tdown\tdifference\t0.5\twhy\tdiff:t.a,t.b\tB\n",
              claims_header);
     put("paper/claims.tsv", claims);
-    put("paper/rows.tsv",
-        "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n"
-        "t.b\t10\t64\t--pooling=none\ttable1\n");
+    put("paper/rows.tsv", "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n"
+                          "t.b\t10\t64\t--pooling=none\ttable1\n");
     put("paper/choices.tsv",
         "id\tpaper\tdefault\treason\toption\ndown\tpooling\tmax\tusual\t--down=average\n");
     put("paper/coverage.tsv", "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain\n1\t2\tdef\tno claim\n");
@@ -234,6 +237,32 @@ START_TEST(test_audit_grades_folders)
 }
 END_TEST
 
+/* The same six runs of the smoke budget's sizes, whatever they say and however long they ran, confirm no
+ * accuracy; beside the paper's they are not even looked at. */
+START_TEST(test_audit_never_confirms_an_accuracy_by_smoke)
+{
+    put_project();
+    take_away("records");
+    sizes = smoke_sizes;
+    for (int seed = 1; seed <= 3; seed++) {
+        put_run("a", seed, "pooling\tlearned", 92.4 + 0.05 * seed);
+        put_run("b", seed, "pooling\tnone", 89.9 + 0.05 * seed);
+    }
+    ck_assert_msg(audit("") == 0, "%s", said());
+    ck_assert_str_eq(column("gain", 1), "confirmed (not decided at this grade)");
+    ck_assert_str_eq(column("gain", 2), "D");
+    ck_assert_ptr_nonnull(strstr(column("gain", 3), "blocked: compute"));
+    sizes = paper_sizes;
+    for (int seed = 1; seed <= 3; seed++) {
+        put_run("c", seed, "pooling\tlearned", 90.4 + 0.05 * seed);
+        put_run("d", seed, "pooling\tnone", 89.9 + 0.05 * seed);
+    }
+    ck_assert_msg(audit("") == 0, "%s", said());
+    ck_assert_str_eq(column("gain", 2), "A");
+    ck_assert_str_eq(column("gain", 4), "0.5000");
+}
+END_TEST
+
 START_TEST(test_audit_tells_the_way_of_a_claim)
 {
     put_project();
@@ -365,6 +394,7 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_misses_what_is_taken_away);
     tcase_add_test(tcase, test_audit_refuses_strangers);
     tcase_add_test(tcase, test_audit_grades_folders);
+    tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);
     tcase_add_test(tcase, test_audit_tells_the_way_of_a_claim);
     tcase_add_test(tcase, test_audit_refuses);
     tcase_add_test(tcase, test_paper_is_cut);

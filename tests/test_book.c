@@ -55,8 +55,12 @@ START_TEST(test_book_weaves_code_numbers_and_verdicts)
     char *page = program_file("book.html");
     ck_assert_ptr_nonnull(page);
     ck_assert_ptr_nonnull(strstr(page, "92.50"));
-    ck_assert_ptr_nonnull(strstr(page, "a.c:3</code> to 6"));
+    ck_assert_ptr_nonnull(strstr(page, "a.c:3</code></a> to 6"));
     ck_assert_ptr_nonnull(strstr(page, "worst error 0.5 of a bound of 2 (25%; f32 plain)"));
+    ck_assert_ptr_nonnull(strstr(page, "href=\"./ref/conv2d.c\""));
+    ck_assert_ptr_nonnull(strstr(page, "href=\"./fast/conv2d.c\""));
+    ck_assert_ptr_nonnull(strstr(page, "href=\"./tests/test_nan.c\""));
+    ck_assert_ptr_nonnull(strstr(page, "class=\"formula\" tabindex=\"0\""));
     ck_assert_ptr_nonnull(strstr(page, "href=\"#claim-one\""));
     ck_assert_ptr_nonnull(strstr(page, "id=\"claim-one\""));
     ck_assert_ptr_nonnull(strstr(page, "id=\"choice-factor\""));
@@ -121,6 +125,29 @@ START_TEST(test_book_refuses_what_it_leaves_out)
 }
 END_TEST
 
+static void expect_links(const char *body, const char *words)
+{
+    program_put("page.html", ".", "%s", body);
+    const int status = program_shell("bash paper/links.sh %s/page.html", program_folder);
+    if (!words) {
+        ck_assert_msg(status == 0, "%s", program_output);
+        return;
+    }
+    ck_assert_msg(status != 0, "these links were taken: %s", body);
+    program_expects_one_line("paper: ", words);
+}
+
+START_TEST(test_book_links_lead_somewhere)
+{
+    expect_links("<p id=\"a\"><a href=\"#a\">x</a> <a href=\"page.html\">y</a> <img src=\"data:,x\">", NULL);
+    expect_links("<p id=\"a\"><a href=\"#b\">x</a>", "the anchor b, which is not there");
+    expect_links("<p id=\"a\"><a xlink:href=\"#ab\">x</a>", "the anchor ab, which is not there");
+    expect_links("<p id=\"a\"><p id=\"a\"><a href=\"#a\">x</a>", "the anchor a stands twice");
+    expect_links("<p id=\"a\"><a href=\"gone.c\">x</a>", "the file gone.c, which is not there");
+    expect_links("<p id=\"a\"><img src=\"https://example.org/x.png\">", "leaves the page");
+}
+END_TEST
+
 Suite *book_suite(void)
 {
     Suite *suite = suite_create("book");
@@ -132,6 +159,7 @@ Suite *book_suite(void)
     tcase_add_test(tcase, test_book_refuses_numbers_typed_by_hand);
     tcase_add_test(tcase, test_book_refuses_an_equation_that_lacks_evidence);
     tcase_add_test(tcase, test_book_refuses_what_it_leaves_out);
+    tcase_add_test(tcase, test_book_links_lead_somewhere);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,6 @@
-/* The depth mix: one-hot it truncates the network, 63 maps are no bound, and what is read from it. */
+/* The depth mix: one-hot it truncates the network, 63 maps are no bound, and what is read from it.
+ *
+ * Claims: eq6. */
 #include "../experiments/network/depth.h"
 #include "../experiments/network/network.h"
 #include "compare.h"

@@ -10,7 +10,9 @@
  *
  * Error: forward that of the pass, n = L - 1 terms and beta's rounding in the coefficients: n + 4; dbeta that
  * of the mix (fast/mix.c); dh one product and one sum on beta: 4 2^-24 gauge, and 4 r more where dy came to
- * level r from the finest. In bf16 each tensor written is one rounding of 2^-8 more. */
+ * level r from the finest. In bf16 each tensor written is one rounding of 2^-8 more.
+ *
+ * Claims: eq6. */
 #include "layer.h"
 #include <assert.h>
 #include <stdlib.h>
