@@ -252,6 +252,7 @@ START_TEST(test_both_counts_of_a_fabric)
     ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
     expects(" 2.0    0.3030      0.43     0.50  does not hold");
     expects("21.2    0.3030     17.99    21.23  by formula");
+    expects("three full convolutions a node");
 }
 END_TEST
 

@@ -176,6 +176,17 @@ static void print_row(const Row *row, const Table *table, const TableStyle *styl
            has_other_set(row, table) ? " ~" : "");
 }
 
+static bool has_formula(const Table *table)
+{
+    ParameterCounts counts;
+    for (int i = 0; i < table->count; i++) {
+        row_paper_macs(&counts, &table->rows[i]);
+        if (counts.formula > 0)
+            return any(table, offsetof(Row, parameters));
+    }
+    return false;
+}
+
 void table_print_rows(const Table *table, const TableStyle *style)
 {
     bool older = false;
@@ -189,6 +200,10 @@ void table_print_rows(const Table *table, const TableStyle *style)
         "MFLOPS); a\nverdict on it is arithmetic, at the paper's size. +- is a 95%% interval; accuracy is "
         "that of the "
         "last epoch, and the\nbest on test is never used.\n");
+    if (has_formula(table))
+        printf("By formula: a fabric as its paper counts it, three full convolutions a node; its graph has "
+               "fewer, "
+               "which stand at\npaper's size.\n");
     if (older)
         printf("* trained by another commit than this program's\n");
 }
