@@ -166,9 +166,17 @@ check-sanitize:
 bench: $(BUILD)/bench
 	@$(BUILD)/bench
 
-# Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py).
-check-torch: $(BUILD)/kernel
-	NOPOOL_BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/kernel_numpy.py
+# Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py), and 50 iterations of three
+# bilevel runs, whose dumps PyTorch repeats; on whatever data there is.
+PYTHON  := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3
+REPLAYS := --depth=fixed --depth=learned --block=mbconv
+check-torch: $(BUILD)/kernel $(BUILD)/train
+	NOPOOL_BUILD=$(BUILD) $(PYTHON) tests/kernel_numpy.py
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && for option in $(REPLAYS); do \
+		$(BUILD)/train --run=$$folder/run$$option --dump=$$folder/run$$option.h5 --data=$(or $(DATA),auto) --kernels=ref \
+			--layers=4 --channels=6 --levels=5 --images-a=160 --images-b=48 --images-test=16 --images-epoch=16 \
+			--batch=16 --epochs=5 $$option >/dev/null || exit 1; done && \
+	$(PYTHON) tests/replay_torch.py $(REPLAYS:%="$$folder"/run%.h5)
 
 # "Our Model" of the quick table in PyTorch for three seeds, beside the runs of build/train that are in RUNS; minutes a seed.
 check-torch-row:

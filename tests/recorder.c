@@ -163,7 +163,7 @@ void recorder_train(Record *to, Run *run, int stop_after)
         stop_on_signals();
     look(&(Event){0});
     const int out = quiet();
-    const bool ok = training_finish(run, 1e9, &error);
+    const bool ok = training_finish(run, 1e9, NULL, &error);
     loud(out);
     ck_assert_msg(ok, "%s", error.text);
     net->engine = &ref_engine;

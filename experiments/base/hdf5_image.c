@@ -1,6 +1,7 @@
 /* HDF5 files as bytes in memory, by HDF5's core driver without a file behind it. */
 #include "hdf5_image.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* The core driver still looks for a file of this name on disk, and fails if it finds one: no file can have a
  * name below a device. */
@@ -58,17 +59,35 @@ bool hdf5_image_bytes(hid_t file, void **bytes, size_t *count)
 bool hdf5_image_put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
                     const double *values)
 {
+    return hdf5_image_put_as(file, name, type, rank, dims, H5T_NATIVE_DOUBLE, values);
+}
+
+bool hdf5_image_put_as(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hid_t memory,
+                       const void *values)
+{
     hid_t space = rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, dims, NULL);
     hid_t link = H5Pcreate(H5P_LINK_CREATE), create = H5Pcreate(H5P_DATASET_CREATE);
     bool made = space >= 0 && link >= 0 && create >= 0 && H5Pset_create_intermediate_group(link, 1) >= 0 &&
                 H5Pset_obj_track_times(create, false) >= 0;
     hid_t dataset = made ? H5Dcreate2(file, name, type, space, link, create, H5P_DEFAULT) : -1;
-    bool written =
-        dataset >= 0 && H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+    bool written = dataset >= 0 && H5Dwrite(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     if (dataset >= 0)
         written = H5Dclose(dataset) >= 0 && written;
     H5Pclose(create);
     H5Pclose(link);
+    H5Sclose(space);
+    return written;
+}
+
+bool hdf5_image_word(hid_t file, const char *name, const char *text)
+{
+    hid_t space = H5Screate(H5S_SCALAR), type = H5Tcopy(H5T_C_S1);
+    const bool made = space >= 0 && type >= 0 && H5Tset_size(type, strlen(text) + 1) >= 0;
+    hid_t attribute = made ? H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    bool written = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
+    if (attribute >= 0)
+        written = H5Aclose(attribute) >= 0 && written;
+    H5Tclose(type);
     H5Sclose(space);
     return written;
 }

@@ -23,4 +23,11 @@ bool hdf5_image_bytes(hid_t file, void **bytes, size_t *count);
 bool hdf5_image_put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
                     const double *values);
 
+/* The same from numbers of another type in memory. */
+bool hdf5_image_put_as(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hid_t memory,
+                       const void *values);
+
+/* Writes text as a string attribute of the root group; at most 64 KiB, which is what HDF5 takes there. */
+bool hdf5_image_word(hid_t file, const char *name, const char *text);
+
 #endif

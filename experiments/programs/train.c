@@ -14,6 +14,7 @@ enum { MOST_GIVEN = 256 };
 
 typedef struct {
     const char *run;
+    const char *dump;    /* NULL: none */
     int threads;         /* 0: what this process may use */
     double save_minutes; /* between checkpoints within an epoch */
     bool common;         /* options from here on are those of a whole table */
@@ -37,6 +38,10 @@ static void usage(void)
         "that this\n      process may use\n"
         "  --save-minutes=M  (3)\n      a checkpoint within the epoch every so many minutes; the result does "
         "not depend on it\n"
+        "  --dump=FILE\n      a copy of the whole run in HDF5: first parameters, every batch and its loss, "
+        "alpha and beta after each\n      iteration, for make check-torch; only from a run's start, at most "
+        "a "
+        "GiB of images\n"
         "  --common\n      the options after it are those of a whole table: one without effect in this run "
         "is "
         "recorded,\n      not refused\n"
@@ -51,6 +56,10 @@ static bool take(Own *own, Options *options, const char *name, const char *value
     if (strcmp(name, "run") == 0) {
         own->run = value;
         return *value || fail(error, "--run is empty: name a folder");
+    }
+    if (strcmp(name, "dump") == 0) {
+        own->dump = value;
+        return true;
     }
     if (strcmp(name, "threads") == 0) {
         const long threads = strtol(value, &end, 10);
@@ -140,9 +149,9 @@ int main(int argc, char **argv)
     threads_set(own.threads);
     if (!training_open(&run, own.run, &options, &error))
         die("train", &error);
-    if (run.finished)
+    if (run.finished && !own.dump)
         printf("%s is finished already\n", own.run);
-    else if (!training_finish(&run, 60 * own.save_minutes, &error))
+    else if (!training_finish(&run, 60 * own.save_minutes, own.dump, &error))
         die("train", &error);
     if (run.finished) {
         run_close(&run);
@@ -154,6 +163,10 @@ int main(int argc, char **argv)
         "train: %s ended %s after %d epochs and %d of %d iterations, and all is saved: the same command goes "
         "on from there\n",
         stop_name(stop_signal()), own.run, run.epoch, run.iteration, run.plan.iterations);
+    if (own.dump)
+        fprintf(stderr,
+                "train: there is no --dump=%s, which is for a whole run: remove %s to train it anew\n",
+                own.dump, own.run);
     run_close(&run);
     return 128 + stop_signal();
 }

@@ -7,6 +7,7 @@
 #include "../network/possible.h"
 #include "../runs/provenance.h"
 #include "../runs/result.h"
+#include "dump.h"
 #include "estimate.h"
 #include "feed.h"
 #include "prune.h"
@@ -60,17 +61,38 @@ static Adam adam_of(const Plan *plan)
     return (Adam){o->logits_lr, o->logits_beta1, o->logits_beta2, o->logits_eps, o->logits_decay};
 }
 
-/* The next step of the filters, and of the logits; both count iterations from 0. */
-static Step step_a(Run *run, Feed *feed)
+/* What a training program has beside its run. */
+typedef struct {
+    Feed feed;
+    Estimate estimate;
+    Dump *dump;               /* NULL where none is asked for */
+    double save_every, saved; /* seconds: between checkpoints within an epoch; when the last one was */
+} Session;
+
+/* Iterations of the run, from 0, before the next one. */
+static long iterations_done(const Run *run)
 {
-    return filters_step(run->net, feed_a(feed, run, run->epoch, run->iteration),
-                        sgd_of(&run->plan, run->epoch));
+    return (long)run->epoch * run->plan.iterations + run->iteration;
 }
 
-static Step step_b(Run *run, Feed *feed)
+/* The next step of the filters, and of the logits. */
+static Step step_a(Run *run, Session *session)
 {
-    const long steps = (long)run->epoch * run->plan.iterations + run->iteration;
-    return logits_step(run->net, feed_b(feed, run, steps), adam_of(&run->plan), (int)steps + 1);
+    const Batch batch = feed_a(&session->feed, run, run->epoch, run->iteration);
+    const Step step = filters_step(run->net, batch, sgd_of(&run->plan, run->epoch));
+    if (session->dump)
+        dump_batch(session->dump, iterations_done(run), DUMP_A, batch, step.loss);
+    return step;
+}
+
+static Step step_b(Run *run, Session *session)
+{
+    const long steps = iterations_done(run);
+    const Batch batch = feed_b(&session->feed, run, steps);
+    const Step step = logits_step(run->net, batch, adam_of(&run->plan), (int)steps + 1);
+    if (session->dump)
+        dump_batch(session->dump, steps, DUMP_B, batch, step.loss);
+    return step;
 }
 
 /* The norms of a step, which it needs anyway, show every number that is not finite in the gradients and in
@@ -87,18 +109,20 @@ static bool check_step(const Run *run, Step step, Error *error)
     return run_fails(run, run->epoch + 1, run->iteration + 1, words, error);
 }
 
-static bool iterate(Run *run, Feed *feed, Error *error)
+static bool iterate(Run *run, Session *session, Error *error)
 {
     const Plan *plan = &run->plan;
     for (int turn = 0; turn < 2; turn++) {
         const bool filters = (turn == 0) == (plan->options.order == ORDER_FILTERS_FIRST);
         if (!filters && !plan->learns_alpha)
             continue;
-        const Step step = filters ? step_a(run, feed) : step_b(run, feed);
+        const Step step = filters ? step_a(run, session) : step_b(run, session);
         count_step(filters ? &run->tally_a : &run->tally_b, step, plan->options.batch);
         if (!check_step(run, step, error))
             return false;
     }
+    if (session->dump)
+        dump_mixes(session->dump, iterations_done(run), run->net);
     run->iteration++;
     return true;
 }
@@ -121,13 +145,6 @@ static void show(const Run *run, double since, int done)
                               .seconds_left = seconds / done * (double)left});
 }
 
-/* What a training program has beside its run. */
-typedef struct {
-    Feed feed;
-    Estimate estimate;
-    double save_every, saved; /* seconds: between checkpoints within an epoch; when the last one was */
-} Session;
-
 static bool save(Run *run, Session *session, Error *error)
 {
     session->saved = progress_seconds();
@@ -141,7 +158,7 @@ static bool train_epoch(Run *run, Session *session, Error *error)
     const int from = run->iteration;
     while (run->iteration < run->plan.iterations && !stop_signal()) {
         const double start = progress_seconds();
-        if (!iterate(run, &session->feed, error))
+        if (!iterate(run, session, error))
             return false;
         const double step = progress_seconds() - start;
         run->seconds = before + progress_seconds() - since;
@@ -241,22 +258,33 @@ static bool finish_epoch(Run *run, Session *session, Error *error)
     return save(run, session, error);
 }
 
-bool training_finish(Run *run, double save_every, Error *error)
+/* The epochs that are left, or until a signal asks to stop. */
+static bool train_epochs(Run *run, Session *session, Error *error)
 {
-    Session session = {.save_every = save_every, .saved = progress_seconds()};
-    if (!feed_make(&session.feed, &run->plan, error))
-        return false;
     bool ok = true;
     while (ok && run->epoch < run->plan.epochs && !stop_signal()) {
-        ok = train_epoch(run, &session, error);
+        ok = train_epoch(run, session, error);
         if (ok && !stop_signal())
-            ok = finish_epoch(run, &session, error);
+            ok = finish_epoch(run, session, error);
     }
-    feed_free(&session.feed);
-    if (!ok)
-        return false;
-    if (run->epoch < run->plan.epochs)
+    if (ok && run->epoch < run->plan.epochs)
         return run_save(run, error);
+    return ok && (!session->dump || dump_write(session->dump, error));
+}
+
+bool training_finish(Run *run, double save_every, const char *dump, Error *error)
+{
+    Session session = {.save_every = save_every, .saved = progress_seconds()};
+    if (dump && !(session.dump = dump_begin(run, dump, error)))
+        return false;
+    bool ok = feed_make(&session.feed, &run->plan, error);
+    if (ok) {
+        ok = train_epochs(run, &session, error);
+        feed_free(&session.feed);
+    }
+    dump_free(session.dump);
+    if (!ok || run->epoch < run->plan.epochs)
+        return ok;
     run->finished = true;
     Text result = {0};
     ok = (result_text(&result, &run->plan, run->log.bytes, run->beta.bytes) ||
