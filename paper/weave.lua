@@ -99,6 +99,14 @@ local function scan(path)
 end
 for path in io.popen((os.getenv("BOOK_SOURCES") or "find ref fast experiments tests -name '*.[ch]'") .. " | sort"):lines() do scan(path) end
 
+-- The claims that rest on an operation, in words.
+local function resting(row)
+  return string.format(" (claims %s)", cell("operations", row, "claims"))
+end
+
+-- The operation of the equation above each pull of a marker.
+local operation_of = {}
+
 local used = {}
 -- Where the project's files are, from the page: a link of the page opens a source.
 local root = os.getenv("BOOK_ROOT") or "."
@@ -109,7 +117,10 @@ end
 local function pull(block)
   local name = block.attributes.marker
   local marker = markers[name]
-  if not marker then refuse("the text pulls the marker %s, which no source has", name or "(none)") end
+  if not marker then
+    local op = operation_of[name] and row_by_id("operations", operation_of[name])
+    refuse("the text pulls the marker %s, which no source has%s", name or "(none)", op and resting(op) or "")
+  end
   if used[name] then refuse("the marker %s is pulled twice", name) end
   used[name] = true
   local code = pandoc.CodeBlock(table.concat(marker.lines, "\n"), {"code-" .. name, {"c"}, {}})
@@ -211,29 +222,29 @@ local function strip(op)
   local function listing(column)
     local html = {}
     for _, path in ipairs(words(cell("operations", row, column))) do
-      if not exists(path) then refuse("the operation %s names %s, which is not there", op, path) end
+      if not exists(path) then refuse("the operation %s%s names %s, which is not there", op, resting(row), path) end
       html[#html + 1] = link(path)
     end
     return #html > 0 and table.concat(html, " ") or nil
   end
-  add("reference", listing("ref") or refuse("the operation %s has no reference", op))
+  add("reference", listing("ref") or refuse("the operation %s%s has no reference", op, resting(row)))
   add("fast", listing("fast") or '<span class="none">none: the reference alone defines it</span>')
   local names = words(cell("operations", row, "tests"))
-  if #names == 0 then refuse("the operation %s has no test", op) end
+  if #names == 0 then refuse("the operation %s%s has no test", op, resting(row)) end
   for i, name in ipairs(names) do
-    if not test_exists(name) then refuse("the operation %s names the test %s, which does not exist", op, name) end
+    if not test_exists(name) then refuse("the operation %s%s names the test %s, which does not exist", op, resting(row), name) end
     names[i] = string.format('<a href="%s/%s"><code>%s</code></a>', root, test_exists(name), name)
   end
   add("tests", table.concat(names, " "))
   local bounds = {}
   for _, test in ipairs(words(cell("operations", row, "bounds"))) do
     local worst, bound, met, subject = worst_error(test)
-    if not worst then refuse("the operation %s takes its bound from %s, which no run of the tests recorded", op, test) end
+    if not worst then refuse("the operation %s%s takes its bound from %s, which no run of the tests recorded", op, resting(row), test) end
     bounds[#bounds + 1] = string.format("<code>%s</code>: worst error %.3g of a bound of %.3g (%.0f%%; %s)", test, tonumber(met),
                                         tonumber(bound), 100 * worst, subject)
   end
   if #bounds == 0 then
-    if cell("operations", row, "fast") ~= "" then refuse("the operation %s has fast kernels and no bound", op) end
+    if cell("operations", row, "fast") ~= "" then refuse("the operation %s%s has fast kernels and no bound", op, resting(row)) end
     bounds[1] = "exact: integers"
   end
   add("bound and worst error", table.concat(bounds, "<br>"))
@@ -377,6 +388,12 @@ end
 local blocks_by_class = {map = map_of_claims, equation = equation, tsv = tsv_div, picture = picture, chosen = chosen, ledger = ledger}
 
 function Pandoc(document)
+  local op
+  for _, block in ipairs(document.blocks) do
+    if block.t == "Header" then op = nil end
+    if block.t == "Div" and block.classes:includes("equation") then op = block.attributes.op end
+    if block.t == "CodeBlock" and block.attributes.marker then operation_of[block.attributes.marker] = op end
+  end
   -- Numbers are looked for before the spans that bring them are resolved.
   pandoc.walk_block(pandoc.Div(document.blocks), {
     Span = function(span)

@@ -73,6 +73,7 @@ START_TEST(test_book_refuses_markers_that_do_not_match)
 {
     program_put("a.c", ".", "%s", source);
     expect_refused("``` {.pull marker=thrice}\n```\n\n" REST, "thrice, which no source has");
+    expect_refused(EQUATION "``` {.pull marker=thrice}\n```\n\n" REST, "which no source has (claims one)");
     expect_refused("Nothing.\n\n" REST, "twice (");
     expect_refused(PULL PULL REST, "pulled twice");
     program_put("b.c", ".", "%s", source);
@@ -101,13 +102,15 @@ START_TEST(test_book_refuses_an_equation_that_lacks_evidence)
     expect_refused(PULL "::: {.equation op=double}\n$$ y = 2x $$\n:::\n\n" REST, "no identifier");
     operations = "id\twhat\tref\tfast\ttests\tbounds\tclaims\ndouble\td\tref/conv2d.c\tfast/"
                  "conv2d.c\ttest_that_is_not_there\tdoubling_test\tone\n";
-    expect_refused(PULL EQUATION REST, "test_that_is_not_there, which does not exist");
+    expect_refused(PULL EQUATION REST,
+                   "double (claims one) names the test test_that_is_not_there, which does not exist");
     operations = "id\twhat\tref\tfast\ttests\tbounds\tclaims\ndouble\td\tref/none.c\tfast/"
                  "conv2d.c\ttest_relu_keeps_nan\tdoubling_test\tone\n";
-    expect_refused(PULL EQUATION REST, "ref/none.c, which is not there");
+    expect_refused(PULL EQUATION REST, "double (claims one) names ref/none.c, which is not there");
     operations = "id\twhat\tref\tfast\ttests\tbounds\tclaims\ndouble\td\tref/conv2d.c\tfast/"
                  "conv2d.c\ttest_relu_keeps_nan\tno_record\tone\n";
-    expect_refused(PULL EQUATION REST, "no_record, which no run of the tests recorded");
+    expect_refused(PULL EQUATION REST,
+                   "double (claims one) takes its bound from no_record, which no run of the tests recorded");
     operations = "id\twhat\tref\tfast\ttests\tbounds\tclaims\ndouble\td\tref/conv2d.c\tfast/"
                  "conv2d.c\ttest_relu_keeps_nan\tdoubling_test\tnone\n";
     expect_refused(PULL EQUATION REST, "claim none, which claims.tsv does not have");

@@ -9,7 +9,7 @@ SIMULATED ?= 4000
 AUDIT = $(BUILD)/audit --results=$(BUILD)/check.tsv $(if $(BENCH),--bench=$(BENCH)) $(if $(PAPER),--paper=$(PAPER))
 AUDIT_RUNS = $(RECORDS) $(wildcard $(RUNS))
 
-.PHONY: audit claim audit-calibration audit-liveness audit-blindness audit-orphans audit-coverage fresh records
+.PHONY: audit claim audit-calibration audit-liveness audit-blindness audit-orphans audit-coverage audit-removals fresh records
 # The recorded runs and, where there are any, those of $(RUNS). Nothing is trained.
 audit: $(BUILD)/audit
 	@$(AUDIT) --out=$(BUILD) $(AUDIT_RUNS)
@@ -29,6 +29,10 @@ audit-liveness: $(BUILD)/audit
 # Orphans and coverage are part of every audit; this is what it says of them alone.
 audit-orphans audit-coverage: $(BUILD)/audit
 	@$(AUDIT) $(RECORDS) > /dev/null && echo "$@: nothing is missing"
+
+# Whatever a claim rests on is taken away from a copy, one thing at a time: a sentence must name the claim. Minutes.
+audit-removals: paper
+	@bash tests/removals.sh $(BUILD)/audit $(RECORDS) $(BUILD)
 
 # Runs and measured values do not know what the paper prints: the same bits with paper/expected/ gone or shuffled.
 audit-blindness: $(BUILD)/check all

@@ -32,6 +32,11 @@ static void check_test(Orphans *o, const Claim *claim, const char *name)
     const TestFunction *test = sources_test(o->sources, name);
     if (!test)
         orphan(o, "claim %s is decided by the test %s, which does not exist", claim->id, name);
+    else if (!test->given)
+        orphan(o,
+               "claim %s is decided by the test %s, which nothing runs: give it to a case in %s, and the "
+               "suite to tests/suites.def",
+               claim->id, name, test->file);
     else if (!sources_marked(o->sources, claim->id, test->file))
         orphan(o, "claim %s is decided by a test in %s, which does not name it: add it to `Claims:` there",
                claim->id, test->file);

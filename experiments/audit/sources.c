@@ -15,14 +15,40 @@ static const char *relative(const char *path, const char *root)
     return strncmp(path, root, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
-static bool add_test(Sources *s, const char *name, size_t length, const char *file, Error *error)
+/* Whether the suite that the file defines is one that runs; a file of cases alone lends them to another's. */
+static bool is_suite(const Sources *s, const char *bytes)
+{
+    char suite[96];
+    const char *end = strstr(bytes, "_suite(void)"), *start = end;
+    while (start && start > bytes && start[-1] != '*')
+        start--;
+    if (!end)
+        return true;
+    snprintf(suite, sizeof suite, "SUITE(%.*s)\n", (int)(end - start), start);
+    return strstr(s->suites, suite) != NULL;
+}
+
+/* Whether the file of the test gives it to a case of a suite that runs. */
+static bool is_given(const Sources *s, const char *name, size_t length, const char *bytes)
+{
+    for (const char *at = strstr(bytes, "tcase_add_"); at; at = strstr(at + 1, "tcase_add_")) {
+        const char *second = at + strcspn(at, ",;");
+        second += strspn(second, ", \n");
+        if (strncmp(second, name, length) == 0 && strchr(",)", second[length]))
+            return is_suite(s, bytes);
+    }
+    return false;
+}
+
+static bool add_test(Sources *s, const char *name, size_t length, const char *file, const char *bytes,
+                     Error *error)
 {
     TestFunction *more = realloc(s->tests, (size_t)(s->tests_count + 1) * sizeof *more);
     if (!more)
         return fail(error, "no memory for the tests of %s", file);
     s->tests = more;
     TestFunction *test = &more[s->tests_count++];
-    *test = (TestFunction){.outcome = NOT_RUN};
+    *test = (TestFunction){.outcome = NOT_RUN, .given = is_given(s, name, length, bytes)};
     snprintf(test->name, sizeof test->name, "%.*s", (int)length, name);
     snprintf(test->file, sizeof test->file, "%s", file);
     return true;
@@ -96,7 +122,7 @@ static bool read_source(Sources *s, const char *path, const char *file, Error *e
     bool ok = read_markers(s, bytes, file, error);
     for (const char *at = strstr(bytes, "\nSTART_TEST("); ok && at; at = strstr(at + 1, "\nSTART_TEST(")) {
         const char *name = at + strlen("\nSTART_TEST(");
-        ok = add_test(s, name, strcspn(name, ")"), file, error);
+        ok = add_test(s, name, strcspn(name, ")"), file, bytes, error);
     }
     free(bytes);
     return ok;
@@ -159,6 +185,10 @@ bool sources_read(Sources *s, const char *root, const char *results, Error *erro
     snprintf(path, sizeof path, "%s/paper/choices.tsv", root);
     if (!tsv_read(&s->choices, path, "id\tpaper", error))
         return false;
+    size_t size;
+    snprintf(path, sizeof path, "%s/tests/suites.def", root);
+    if (!file_read(&s->suites, &size, path, error))
+        return false;
     for (int f = 0; f < 4; f++) {
         snprintf(path, sizeof path, "%s/%s", root, folders[f]);
         if (!read_folder(s, path, root, error))
@@ -203,6 +233,7 @@ void sources_free(Sources *s)
 {
     free(s->tests);
     free(s->markers);
+    free(s->suites);
     tsv_free(&s->choices);
     *s = (Sources){0};
 }

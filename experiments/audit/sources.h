@@ -13,6 +13,7 @@ typedef struct {
     char name[96], file[160];
     TestOutcome outcome;
     bool stale; /* it ran in another commit than this program's */
+    bool given; /* its file gives it to a case, of a suite that tests/suites.def has */
 } TestFunction;
 
 /* A claim's id in a comment of a file. */
@@ -25,6 +26,7 @@ typedef struct {
     TestFunction *tests;
     Marker *markers;
     int tests_count, markers_count;
+    char *suites; /* tests/suites.def */
     Tsv choices;
     bool ran; /* there is a file of results */
 } Sources;
@@ -40,8 +42,8 @@ bool sources_marked(const Sources *sources, const char *id, const char *file);
 void sources_free(Sources *sources);
 
 /* Every orphan, a sentence a line on `out`; returns how many: deciders that do not exist (tests, files, rows,
- * spaces of readings, choices, claims that `printed:` names), tests and files that do not carry the claim's
- * id, ids in comments that no claim has or whose claim does not name that file. */
+ * spaces of readings, choices, claims that `printed:` names), tests that nothing runs, tests and files that
+ * do not carry the claim's id, ids in comments that no claim has or whose claim does not name that file. */
 int sources_orphans(const Sources *sources, const Claims *claims, const Rows *rows, const char *root,
                     FILE *out);
 
