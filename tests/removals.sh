@@ -56,7 +56,7 @@ while IFS=$'\t' read -r id requires readings deciders; do
             ;;
         printed:*)
             for other in $(cut -d, -f2- <<<"$name" | tr , ' '); do
-                gone "the claim $other" "$id" paper/claims.tsv "/^${other//./\\.}\t/d"
+                gone "the printed $other of $id" "$other" paper/claims.tsv "/^${other//./\\.}\t/d"
             done
             ;;
         esac

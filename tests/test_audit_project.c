@@ -178,8 +178,11 @@ START_TEST(test_audit_misses_what_is_taken_away)
     take_away("ref/sum.c");
     expect_fault("claim eq", "ref/sum.c, which does not exist");
     put("ref/sum.c", "/* A sum. " MARK "eq. */\n");
+    take_away("records/b2/log.tsv");
+    expect_fault("claim gain", "b2 is gone or broken");
+    ck_assert_ptr_null(strstr(program_output, "b1 is gone"));
     take_away("records/b2");
-    expect_fault("claim gain", "b2 is gone");
+    expect_fault("claim gain", "b2 is gone;");
     put_run("b", 2, "pooling\tnone", 99);
     expect_fault("claim gain", "another result");
     put_run("b", 2, "pooling\tnone", 90);

@@ -62,6 +62,22 @@ static void tell(const Claims *claims, const char *rows, const char *name, const
     fprintf(out, "%s\n", count ? "" : " no claim");
 }
 
+void manifest_tell(const char *folder, const Claims *claims, const char *why, FILE *out)
+{
+    char path[1024];
+    Tsv list;
+    snprintf(path, sizeof path, "%s/manifest.tsv", folder);
+    const bool ok = file_exists(path) && tsv_read(&list, path, header, NULL);
+    for (int r = 0; ok && r < list.rows; r++) {
+        const char *name = tsv_cell(&list, r, 0);
+        snprintf(path, sizeof path, "%s/%s/result.tsv", folder, name);
+        if (!file_exists(path) || strstr(why, name))
+            tell(claims, tsv_cell(&list, r, 2), name, "is gone or broken", out);
+    }
+    if (ok)
+        tsv_free(&list);
+}
+
 int manifest_check(const char *folder, const Evidence *evidence, const Claims *claims, FILE *out)
 {
     char path[1024];

@@ -10,6 +10,10 @@
 /* FOLDER/manifest.tsv: folder (relative), sha256 of its result.tsv, the rows that it stands for. */
 bool manifest_write(const char *folder, const Evidence *evidence, Error *error);
 
+/* After reading a folder failed for a reason: the runs of its manifest that are gone or that the reason
+ * names, and the claims that they decide. */
+void manifest_tell(const char *folder, const Claims *claims, const char *why, FILE *out);
+
 /* Compares with what was read; a folder without a manifest is no record and has no faults. A sentence a line
  * on out; returns how many. */
 int manifest_check(const char *folder, const Evidence *evidence, const Claims *claims, FILE *out);

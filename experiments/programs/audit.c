@@ -137,8 +137,10 @@ static bool read_all(Audit *audit, const Arguments *a, char **folders, int count
         !tsv_read(&audit->coverage, under(path, a->root, "paper/coverage.tsv"), coverage_header, error))
         return false;
     for (int i = 0; i < count; i++)
-        if (!evidence_add(&audit->evidence, &audit->rows, folders[i], error))
+        if (!evidence_add(&audit->evidence, &audit->rows, folders[i], error)) {
+            manifest_tell(folders[i], &audit->claims, error->text, stderr);
             return false;
+        }
     if ((a->bench && !evidence_bench(&audit->evidence, a->bench, error)) ||
         (a->paper && !paper_read(&audit->paper, a->paper, error)))
         return false;
