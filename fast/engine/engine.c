@@ -114,7 +114,6 @@ void SET(scratch_free)(Scratch *s)
         return;
     free(s->conv.data);
     free(s->reduce.data);
-    free(s->dprojected.data);
     free(s->depthwise.data);
     free(s->norms.data);
     for (int i = 0; i < 3; i++) {
@@ -131,6 +130,8 @@ void SET(scratch_free)(Scratch *s)
         free(s->upsampled[r].data);
         free(s->skips[r].data);
         free(s->finer[r].data);
+        free(s->pooled[r].data);
+        free(s->marks[r].data);
     }
     free(s);
 }

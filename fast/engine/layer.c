@@ -68,6 +68,9 @@ static bool grow_scratch(Layer *layer, int batch)
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
         const bool finer = kept(layer, r) && r < s->coarsest;
+        if (r > 0 && spec->block == BLOCK_MBCONV)
+            ok = ok && SET(buffer_grow)(&s->pooled[r], in) &&
+                 SET(buffer_grow)(&s->marks[r], in / sizeof(float) * UNIT);
         ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
         ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
         ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
@@ -97,11 +100,11 @@ Layer *SET(layer_create)(const LayerSpec *spec, Slices slices, int batch)
     layer->stored = spec->up == UPSAMPLE_NEAREST ? layer->finest : 0;
     assert(spec->height % (1 << layer->top) == 0 && spec->width % (1 << layer->top) == 0);
     for (int r = 0; r <= layer->top; r++) {
-        if (r > 0)
-            layer->pooled[r] = floats(tensor_words(input_at(layer, batch, r)), &ok);
-        if (r > 0 && spec->down == POOL_MAX)
-            layer->marks[r] =
-                (Mark *)floats(tensor_words(input_at(layer, batch, r)) * UNIT / sizeof(float), &ok);
+        const size_t pooled = tensor_words(input_at(layer, batch, r));
+        if (r > 0 && spec->block == BLOCK_CONV)
+            layer->pooled[r] = floats(pooled, &ok);
+        if (r > 0 && spec->block == BLOCK_CONV && spec->down == POOL_MAX)
+            layer->marks[r] = (Mark *)floats(pooled * UNIT / sizeof(float), &ok);
         if (!kept(layer, r))
             continue;
         layer->activation[r] = floats(tensor_words(output_at(layer, batch, r)), &ok);
@@ -128,7 +131,7 @@ const Word *SET(layer_pooled)(const Layer *layer, int r)
 {
     const Tensor *x = layer->x;
     if (r >= x->level)
-        return r == x->level ? x->data : layer->pooled[r];
+        return r == x->level ? x->data : pooled_at(layer, r);
     Word *finer = layer->scratch->finer[r].data;
     SET(upsample_forward)(finer, x->data, UPSAMPLE_NEAREST, 1 << (x->level - r), shape_stored(x));
     return finer;
@@ -218,9 +221,9 @@ static void pool(Layer *layer, int n, int r)
 {
     const Word *finer = SET(layer_pooled)(layer, r - 1);
     if (layer->spec.down == POOL_MAX)
-        SET(pool_forward_marked)(layer->pooled[r], layer->marks[r], finer, input_at(layer, n, r - 1));
+        SET(pool_forward_marked)(pooled_at(layer, r), marks_at(layer, r), finer, input_at(layer, n, r - 1));
     else
-        SET(pool_forward)(layer->pooled[r], finer, layer->spec.down, 2, input_at(layer, n, r - 1));
+        SET(pool_forward)(pooled_at(layer, r), finer, layer->spec.down, 2, input_at(layer, n, r - 1));
 }
 
 /* What the levels of a layer hand on to the next one: whether its input is made, whether scratch holds the
@@ -228,6 +231,12 @@ static void pool(Layer *layer, int n, int r)
 typedef struct {
     bool pooled, packed;
 } Done;
+
+void SET(layer_pool)(Layer *layer, int n)
+{
+    for (int r = layer->x->level + 1; r <= layer->top; r++)
+        pool(layer, n, r);
+}
 
 /* The activation at level r. */
 static void convolve(Layer *layer, Done *done, int n, int r)
@@ -308,6 +317,8 @@ void SET(layer_alpha)(const Layer *layer, double *alpha)
 /* A map of a stage; NULL if this set does not form it. */
 static const Word *stage_map(const Layer *layer, Stage stage, int r)
 {
+    if (layer->spec.block == BLOCK_MBCONV)
+        SET(layer_pool)((Layer *)layer, layer->x->shape.n); /* scratch changes, the layer does not */
     if (stage == STAGE_POOLED)
         return SET(layer_pooled)(layer, r);
     if (layer->spec.block == BLOCK_MBCONV)

@@ -39,9 +39,10 @@ struct Scratch {
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */
-    /* For MBConv (fast/engine/mbconv.h): expanded maps, the gradient of projected ones, sums of the depthwise
-     * convolution's gradient, coefficients of norms, gradients of averages, gates and what is in between. */
-    Buffer wide[3], dprojected, depthwise, norms, excite[3];
+    /* For MBConv (fast/engine/mbconv.h): expanded maps, sums of the depthwise convolution's gradient,
+     * coefficients of norms, gradients of averages, gates and what is in between; its input at each level,
+     * and where that stands, which the backward pass makes again. */
+    Buffer wide[3], depthwise, norms, excite[3], pooled[MAX_LEVELS], marks[MAX_LEVELS];
     Buffer skips[MAX_LEVELS]; /* its full-size skips, for bilinear upsampling only */
     Buffer part[MAX_EDGES];   /* of a fabric's node: the convolution of each edge */
     Buffer brought, seen;     /* of one edge: its map with zeros between pixels; filters or their gradient */
@@ -59,13 +60,16 @@ struct Layer {
     int threads;     /* that scratch is sized for: a pass may run on fewer, not on more */
     const Tensor *x; /* the input of the last forward pass */
     float alpha[MAX_LEVELS];
-    Word *pooled[MAX_LEVELS];     /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top */
-    Mark *marks[MAX_LEVELS];      /* where pooled[r] stands, for maxima */
+    /* (N,C,H/2^r,W/2^r), coarser than x is stored, to top, and where pooled[r] stands, for maxima; of MBConv
+     * in scratch: see pooled_at, marks_at. */
+    Word *pooled[MAX_LEVELS];
+    Mark *marks[MAX_LEVELS];
     Word *activation[MAX_LEVELS]; /* (N,K,H/2^r,W/2^r), kept levels; of MBConv the projected maps */
     double *mean[MAX_LEVELS]; /* (K) of the activation, kept levels; of MBConv those of each norm's input */
     double *variance[MAX_LEVELS];
     ExciteCache excite[MAX_LEVELS]; /* of MBConv */
-    /* The gradient of the convolution's output, in the place of dsum; of MBConv dsum itself, for the skip. */
+    /* The gradient of the convolution's output, in the place of dsum; of MBConv dsum itself until its
+     * backward pass, and then dprojected. */
     Word *dconv[MAX_LEVELS];
     /* (R,K), then the constants (K), alpha of MBConv's skips (R,K), and for backward a, b, c (R,3,K). K is
      * rounded up to whole units, the numbers of the channel beyond stay 0. */
@@ -129,6 +133,19 @@ INLINE float *gradient_coefficients(const Layer *layer, int r)
 {
     return layer->coefficient + (size_t)(2 * layer->spec.levels + 1 + 3 * r) * layer->padded;
 }
+
+INLINE Word *pooled_at(const Layer *layer, int r)
+{
+    return layer->spec.block == BLOCK_MBCONV ? layer->scratch->pooled[r].data : layer->pooled[r];
+}
+
+INLINE Mark *marks_at(const Layer *layer, int r)
+{
+    return layer->spec.block == BLOCK_MBCONV ? layer->scratch->marks[r].data : layer->marks[r];
+}
+
+/* The input at the levels coarser than it is stored, from level to level. */
+void SET(layer_pool)(Layer *layer, int n);
 
 /* The input at level r. */
 const Word *SET(layer_pooled)(const Layer *layer, int r);

@@ -156,7 +156,7 @@ static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
         dpooled[r] = r == stored ? dx->data : layer->scratch->dpooled[r].data;
         Unpooling unpooling = {0};
         if (r >= stored && r < layer->top)
-            unpooling = (Unpooling){dpooled[r + 1], layer->marks[r + 1], layer->spec.down};
+            unpooling = (Unpooling){dpooled[r + 1], marks_at(layer, r + 1), layer->spec.down};
         if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
             mbconv_backward(layer, dpooled[r], unpooling, dfilters, n, r);
         else if (kept(layer, r))
@@ -178,6 +178,8 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
     assert(omp_get_max_threads() <= layer->threads && dy->level <= layer->stored);
     if (layer->spec.up == UPSAMPLE_BILINEAR)
         bilinear_dsum(layer, dy, n);
+    if (layer->spec.block == BLOCK_MBCONV)
+        SET(layer_pool)(layer, n);
     for (int r = dy->level; r <= layer->top; r++) {
         Word *dsum = r == dy->level ? dy->data : layer->scratch->dsum[r].data;
         if (!kept(layer, r)) {

@@ -61,13 +61,11 @@ static size_t convolutions_scratch(const Layer *layer, int batch)
 bool SET(mbconv_grow_scratch)(Layer *layer, int batch)
 {
     Scratch *s = layer->scratch;
-    const Shape wide = expanded_at(layer, batch, layer->finest),
-                narrow = output_at(layer, batch, layer->finest);
+    const Shape wide = expanded_at(layer, batch, layer->finest);
     const size_t lanes = (size_t)lanes_groups(batch) * LANES * sizeof(float);
     bool ok = SET(buffer_grow)(&s->conv, convolutions_scratch(layer, batch));
     for (int i = 0; i < 3; i++)
         ok = ok && SET(buffer_grow)(&s->wide[i], tensor_words(wide) * sizeof(Word));
-    ok = ok && SET(buffer_grow)(&s->dprojected, tensor_words(narrow) * sizeof(Word));
     ok = ok && SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * wide.c * sizeof(double));
     ok = ok && SET(buffer_grow)(&s->depthwise, SET(depthwise_scratch)(wide));
     ok = ok && SET(buffer_grow)(&s->norms, 2 * COEFFICIENTS * padded_expanded(layer) * sizeof(float));

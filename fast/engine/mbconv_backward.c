@@ -43,22 +43,22 @@ static void norm_backward(Layer *layer, Word *du, const Word *x, float *dfilters
     SET(multires_gradient)(du, du, x, a, b, c, false, map);
 }
 
-/* 7: dprojected, and the skip's share of dpooled. The sums over the batch are those of
+/* 7: the skip's share of dpooled, and dprojected in the place of dsum. The sums over the batch are those of
  * normalisation_backward, which has left the coefficients. */
 static void norm_and_skip(Layer *layer, Word *dpooled, int n, int r)
 {
     const Shape out = output_at(layer, n, r);
     const float *a = gradient_coefficients(layer, r);
-    SET(multires_gradient)
-    (layer->scratch->dprojected.data, layer->dconv[r], layer->activation[r], a, a + layer->padded,
-     a + 2 * layer->padded, false, out);
-    if (!dpooled || !has_skip(layer))
-        return;
     const float alpha = layer->alpha[r];
+    if (dpooled && has_skip(layer)) {
 #pragma omp parallel for schedule(static)
-    for (size_t at = 0; at < tensor_words(out); at += VL)
-        store_unit(dpooled + at,
-                   add_units(load_unit(dpooled + at), scale_unit(load_unit(layer->dconv[r] + at), alpha)));
+        for (size_t at = 0; at < tensor_words(out); at += VL)
+            store_unit(dpooled + at, add_units(load_unit(dpooled + at),
+                                               scale_unit(load_unit(layer->dconv[r] + at), alpha)));
+    }
+    SET(multires_gradient)
+    (layer->dconv[r], layer->dconv[r], layer->activation[r], a, a + layer->padded, a + 2 * layer->padded,
+     false, out);
 }
 
 /* Down to dfiltered (until == STAGE_DFILTERED) or dexpanded. */
@@ -79,10 +79,10 @@ static void chain(Layer *layer, float *dfilters, int n, int r, Stage until)
     if (dfilters) { /* projected = project * excited */
         SET(excite_scale)(gradient, middle, norm, cache->gate, wide);
         SET(conv2d_backward_weights)
-        (dfilters + at.project, NULL, s->dprojected.data, gradient, projection, s->conv.data);
+        (dfilters + at.project, NULL, layer->dconv[r], gradient, projection, s->conv.data);
     }
     SET(conv2d_backward_data_from)
-    (gradient, false, s->dprojected.data, w + at.project, projection, s->conv.data);
+    (gradient, false, layer->dconv[r], w + at.project, projection, s->conv.data);
 
     SET(excite_dgate)
     (scratch.dgate, gradient, middle, norm, wide); /* excited = gate swish(norm of filtered) */
@@ -144,11 +144,9 @@ const Word *SET(mbconv_stage)(const Layer *layer, Stage stage, int r)
          expanded_at(layer, n, r));
         return s->wide[2].data;
     case STAGE_DCONV:
-        norm_and_skip(working, NULL, n, r);
-        return s->dprojected.data;
+        return layer->dconv[r];
     case STAGE_DFILTERED:
     case STAGE_DEXPANDED:
-        norm_and_skip(working, NULL, n, r);
         chain(working, NULL, n, r, stage);
         return stage == STAGE_DFILTERED ? s->wide[2].data : s->wide[1].data;
     default:
