@@ -310,6 +310,77 @@ START_TEST(test_squeeze_excite_backward_matches_ref)
 }
 END_TEST
 
+/* Forward and backward through two layers of MBConv, in scratch of each its own or of both together; what
+ * they hand back for their filters, as an array of inputs.h. */
+static double *two_layers_dfilters(const Engine *e, bool together)
+{
+    const LayerSpec spec = {.channels_in = 4,
+                            .channels_out = 4,
+                            .height = 8,
+                            .width = 8,
+                            .levels = 3,
+                            .kept = 7,
+                            .eps = 1e-5,
+                            .momentum = 0.1,
+                            .block = BLOCK_MBCONV};
+    const Shape map = {3, spec.channels_in, spec.height, spec.width};
+    const size_t each = layer_filters_count(&spec), statistics = layer_statistics_count(&spec);
+    Slices at = {.filters = e->vector_create(2 * each),
+                 .dfilters = e->vector_create(2 * each),
+                 .logits = e->vector_create(6),
+                 .dlogits = e->vector_create(6),
+                 .statistics = e->vector_create(2 * statistics),
+                 .scratch = together ? e->scratch_create() : NULL};
+    Layer *layer[2];
+    Tensor *x[3], *dx[2];
+    double *dfilters = doubles(2 * each);
+    e->vector_write(at.filters, 0, random_doubles(2 * each, 1), 2 * each);
+    for (int l = 0; l < 2; l++) {
+        Slices slices = at;
+        slices.filters_at = (size_t)l * each;
+        slices.logits_at = 3 * (size_t)l;
+        slices.statistics_at = (size_t)l * statistics;
+        layer[l] = e->layer_create(&spec, slices, map.n);
+    }
+    for (int i = 0; i < 3; i++)
+        x[i] = e->tensor_create(map);
+    for (int i = 0; i < 2; i++)
+        dx[i] = e->tensor_create(map);
+    e->tensor_import(x[0], random_floats(shape_count(map), 2), map.n);
+    e->tensor_import(dx[1], random_floats(shape_count(map), 3), map.n);
+    for (int l = 0; l < 2; l++)
+        e->layer_forward(layer[l], x[l + 1], x[l], PASS_FILTERS);
+    e->layer_backward(layer[1], dx[0], dx[1], WANT_FILTERS);
+    e->layer_backward(layer[0], NULL, dx[0], WANT_FILTERS);
+    e->vector_read(dfilters, at.dfilters, 0, 2 * each);
+    for (int i = 0; i < 2; i++) {
+        e->layer_free(layer[i]);
+        e->tensor_free(dx[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        e->tensor_free(x[i]);
+    Vector *const vectors[] = {at.filters, at.dfilters, at.logits, at.dlogits, at.statistics};
+    for (int i = 0; i < 5; i++)
+        e->vector_free(vectors[i]);
+    if (at.scratch)
+        e->scratch_free(at.scratch);
+    return dfilters;
+}
+
+/* What the later layer leaves in scratch is not what the earlier one goes back through. */
+START_TEST(test_layers_share_scratch_without_a_trace)
+{
+    const Kernels *kernels = use_version(_i);
+    if (!kernels)
+        return;
+    const double *own = two_layers_dfilters(kernels->engine, false),
+                 *shared = two_layers_dfilters(kernels->engine, true);
+    const LayerSpec spec = {.channels_in = 4, .channels_out = 4, .block = BLOCK_MBCONV};
+    for (size_t i = 0; i < 2 * layer_weights_count(&spec); i++)
+        ck_assert_double_eq(own[i], shared[i]);
+}
+END_TEST
+
 Suite *fast_mbconv_suite(void)
 {
     Suite *suite = suite_create("fast_mbconv");
@@ -323,6 +394,7 @@ Suite *fast_mbconv_suite(void)
     tcase_add_loop_test(tcase, test_depthwise_reproduces_the_filter_at_an_impulse, 0, VERSIONS);
     tcase_add_loop_test(tcase, test_squeeze_excite_forward_matches_ref, 0, VERSIONS * ROWS);
     tcase_add_loop_test(tcase, test_squeeze_excite_backward_matches_ref, 0, VERSIONS * ROWS);
+    tcase_add_loop_test(tcase, test_layers_share_scratch_without_a_trace, 0, VERSIONS);
     suite_add_tcase(suite, tcase);
     return suite;
 }
