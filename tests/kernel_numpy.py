@@ -242,7 +242,7 @@ def is_tensor(operation, name):
 def as_bf16(operation, case):
     arrays = {n: torch.tensor(v).bfloat16().float().numpy() if is_tensor(operation, n) else v
               for n, v in case.arrays.items()}
-    return Case(arrays, case.words)
+    return Case(arrays, case.words, bf16=True)
 
 
 def stores_of_dx(operation, case):
