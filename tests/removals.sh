@@ -13,10 +13,10 @@ tar c --exclude=experiments/records paper ref fast experiments tests | tar x -C 
 cp -r "$records" "$scratch/records"
 tried=0 missed=0
 
-# expect WHAT CLAIM FILE OUTPUT: a line of the output names the claim; then the file is as it was.
+# expect WHAT CLAIM FILE OUTPUT: a line of the output names the claim (or one of A|B); then the file is as it was.
 expect() {
     tried=$((tried + 1))
-    grep -qE "(claims? |, | )$(sed 's/[.]/\\./g' <<<"$2")([:, ]|\$)" "$4" ||
+    grep -qE "(claims? |, | )($(sed 's/[.]/\\./g' <<<"$2"))([:, )]|\$)" "$4" ||
         { echo "MISSED: $1, and nothing names the claim $2: $(tail -1 "$4")"; missed=$((missed + 1)); }
     [ -z "$3" ] || cp "$3" "$copy/$3"
 }
@@ -89,17 +89,28 @@ rename() { # WHAT CLAIM FILE WORD
     sed -i "s/\b$4\b/none_of_that/" "$copy/$3"
     refused "$1" "$2" "$3"
 }
-while IFS=$'\t' read -r op _ ref fast names bounds claims; do
-    rm "$copy/${ref%% *}"
-    refused "the reference of $op" "${claims%% *}" "${ref%% *}"
-    [ "$fast" = " " ] || { rm "$copy/${fast%% *}" && refused "the kernel of $op" "${claims%% *}" "${fast%% *}"; }
+# The claims on operations that name a file or a test: A|B.
+on() { awk -F'\t' -v word="$1" 'NR > 1 && index(" " $3 " " $4 " " $5 " " $6 " ", " " word " ") { printf "%s%s", n++ ? "|" : "", $7 }' \
+    paper/operations.tsv | tr ' ' '|'; }
+while IFS=$'\t' read -r op _ ref fast names bounds _; do
+    for file in ${ref%% *} ${fast%% *}; do
+        rm "$copy/$file"
+        refused "the file $file of $op" "$(on "$file")" "$file"
+    done
     name=${names%% *}
-    rename "the test of $op" "${claims%% *}" "$(grep -l "^START_TEST($name)" tests/*.c)" "$name"
-    [ "$bounds" = " " ] && continue
-    cp "$scratch/records/errors/"*.tsv "$scratch/errors"
-    sed -i "/^${bounds%% *}\t/d" "$scratch/records/errors/"*.tsv
-    refused "the bound of $op" "${claims%% *}" ""
-    cp "$scratch/errors" "$scratch/records/errors/epyc-2-cores-avx512.tsv"
+    rename "the test $name of $op" "$(on "$name")" "$(grep -l "^START_TEST($name)" tests/*.c)" "$name"
+    for test in ${bounds%% *}; do
+        cp "$scratch/records/errors/"*.tsv "$scratch/errors"
+        sed -i "/^$test\t/d" "$scratch/records/errors/"*.tsv
+        refused "the bound $test of $op" "$(on "$test")" ""
+        cp "$scratch/errors" "$scratch/records/errors/epyc-2-cores-avx512.tsv"
+    done
 done < <(tail -n +2 paper/operations.tsv | awk -F'\t' -v OFS='\t' '{ for (i = 1; i <= 7; i++) if ($i == "") $i = " "; print }')
+# Code that the book shows under an equation.
+while read -r op marker; do
+    file=$(grep -rl "// book: $marker\$" ref fast experiments tests)
+    rename "the code $marker" "$(awk -F'\t' -v op="$op" '$1 == op { print $7 }' paper/operations.tsv | tr ' ' '|')" "$file" "$marker"
+done < <(awk '/\.equation/ { op = $0; sub(/.*op=/, "", op); sub(/}.*/, "", op) } /^#/ { op = "" }
+    op && /pull marker=/ { sub(/.*marker=/, ""); sub(/}.*/, ""); print op, $0 }' paper/chapters/*.md)
 echo "removals: $tried things taken away, $missed missed"
 [ $missed = 0 ]
