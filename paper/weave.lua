@@ -6,7 +6,7 @@
 --   [ID]{.printed}                 the value that the paper prints, from claims.tsv
 --   [ID]{.claim}                   a claim's id with its verdict, a link to the ledger
 --   ::: {.equation #ID op=NAME}    an equation; its status strip is made from paper/operations.tsv
---   ::: {.tsv file=FILE}           a table of a TSV file, with the command that makes it
+--   ::: {.tsv file=FILE part=N}    a table of a TSV file, the first or the N-th, with the command that makes it
 --   ::: {.picture name=NAME}       a figure: SVG, alternative text from the div, data link, command
 --   ::: {.chosen ids="ID ..."}     rows of choices.tsv; "rest": those told nowhere before
 --   ::: {.ledger place=PLACE}      the claims of a section; "rest": those in no ledger before
@@ -39,24 +39,32 @@ local function words(text)
   return list
 end
 
--- A TSV file: its column names and rows; lines that begin with # are left out.
+-- A TSV file: its column names and rows; lines that begin with # are left out. Behind an empty line stands another
+-- table with names of its own: the next one.
 local tables = {}
 local function tsv(name)
   local path = files[name] or name
   if tables[path] then return tables[path] end
   local file = io.open(path)
   if not file then refuse("%s, which the text takes a number from, is not there", path) end
-  local result = {path = path, rows = {}}
+  local result, present, ended = nil, nil, true
   for line in file:lines() do
-    if line ~= "" and not line:match("^#") then
+    if line == "" then
+      ended = true
+    elseif not line:match("^#") then
       local cells = split(line, "\t")
-      if not result.columns then result.columns = cells else result.rows[#result.rows + 1] = cells end
+      if ended then
+        local begun = {path = path, rows = {}, columns = cells, at = {}}
+        for i, column in ipairs(cells) do begun.at[column] = i end
+        if present then present.next = begun else result = begun end
+        present, ended = begun, false
+      else
+        present.rows[#present.rows + 1] = cells
+      end
     end
   end
   file:close()
-  if not result.columns then refuse("%s is empty", path) end
-  result.at = {}
-  for i, column in ipairs(result.columns) do result.at[column] = i end
+  if not result then refuse("%s is empty", path) end
   tables[path] = result
   return result
 end
@@ -286,6 +294,9 @@ end
 
 local function tsv_div(div)
   local source = tsv(div.attributes.file)
+  for _ = 2, tonumber(div.attributes.part or 1) do
+    source = source.next or refuse("%s has no part %s", source.path, div.attributes.part)
+  end
   local columns = div.attributes.columns and words(div.attributes.columns) or source.columns
   div.content:insert(pandoc.RawBlock("html", html_table(source, columns)))
   if div.attributes.command then
