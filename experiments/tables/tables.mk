@@ -104,9 +104,7 @@ ROWS_controls  := $(foreach v,predefined ours ours-one-res ours-scratch no-pooli
 	$(PLACEMENTS:%=placed-%),$v:$v@$(FULL)x64)
 TITLE_placements := Every placement of three poolings
 ROWS_placements  := $(foreach v,$(FAMILY:%=placed-%),$v:$v@$(FULL)x64)
-# Of the options that tables need, those that build/train has.
-THERE  := $(shell sed -n 's/^CHOICE.[a-z_]*, "\(depth\|filters\|block\|net\)".*/\1/p' experiments/protocol/options.def)
-TABLES := table1 table2 $(if $(filter depth,$(THERE)),table3) $(and $(filter block,$(THERE)),$(filter net,$(THERE)),table4)
+TABLES := table1 table2 table3 table4
 RUN_TABLES := $(TABLES) controls placements
 
 # Further options for every training command, such as OPTIONS="--down=average"; give such runs their own RUNS. --common:

@@ -1,9 +1,6 @@
-/* build/probe: looks into a trained net, for figures 1 and 2.
- *
- *   probe field RUN [IMAGES]                     the effective filter size of every layer, before and after
- * training probe layer RUN [LAYER IMAGE CHANNEL]        one image through one layer, stage by stage
- *
- * The images are those of the run's own test set; the tables go into its folder. */
+/* build/probe: looks into a trained net, for figures 1 and 2. `field` measures the effective filter size of
+ * every layer, before and after training; `layer` leads one image through one layer, stage by stage. The
+ * images are those of the run's own test set; the tables go into its folder. */
 #include "probe.h"
 #include "../../base/program.h"
 #include "../../base/threads.h"
@@ -28,27 +25,6 @@ static int usage(FILE *out)
                  "of channel\n"
                  "    CHANNEL (0): RUN/stages.tsv\n");
     return out == stdout ? 0 : 2;
-}
-
-bool number_of(int *number, const char *text, const char *what, int least, int most, Error *error)
-{
-    char *end;
-    const long value = strtol(text, &end, 10);
-    *number = (int)value;
-    return (end != text && !*end && value >= least && value <= most) ||
-           fail(error, "%s is %s, but must be a whole number from %d to %d", what, text, least, most);
-}
-
-/* The images of set as the net was trained to see them. */
-void normalised_images(float *images, const TrainedNetwork *trained, const ImageSet *set, int first, int n)
-{
-    for (int i = 0; i < n; i++)
-        for (int p = 0; p < IMAGE_BYTES; p++) {
-            const int c = p / (IMAGE_SIDE * IMAGE_SIDE);
-            images[(size_t)i * IMAGE_BYTES + p] =
-                ((float)set->images[(size_t)(first + i) * IMAGE_BYTES + p] / 255 - trained->state.mean[c]) /
-                trained->state.deviation[c];
-        }
 }
 
 int main(int argc, char **argv)
