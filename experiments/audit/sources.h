@@ -10,7 +10,7 @@
 typedef enum { NOT_RUN, PASSED, FAILED } TestOutcome;
 
 typedef struct {
-    char name[96], file[160];
+    char name[96], file[1024];
     TestOutcome outcome;
     bool stale; /* it ran in another commit than this program's */
     bool given; /* its file gives it to a case, of a suite that tests/suites.def has */
@@ -18,7 +18,7 @@ typedef struct {
 
 /* A claim's id in a comment of a file. */
 typedef struct {
-    char id[64], file[160];
+    char id[64], file[1024];
     int line;
 } Marker;
 
