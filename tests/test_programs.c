@@ -204,7 +204,7 @@ static const struct {
                {"peak_read nonsense", "peak_read nonsense"},
                {"nonsense peak_read", "nonsense peak_read"},
                {"peak_memory winograd", "peak_memory winograd"},
-               {"weight_step 9x9", "weight_step 9x9"}};
+               {"upsample_forward 9x9", "upsample_forward 9x9"}};
 enum { UNKNOWN = sizeof unknown / sizeof *unknown };
 
 START_TEST(test_bench_refuses_words_of_no_line)
