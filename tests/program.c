@@ -174,3 +174,9 @@ const char *program_build(void)
     const char *build = getenv("NOPOOL_BUILD");
     return build ? build : "build";
 }
+
+int program_train(const char *more)
+{
+    return program_run("train --run=%s/run --data=%s/data " PROGRAM_SMALL " %s", program_folder,
+                       program_folder, more);
+}

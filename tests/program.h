@@ -19,6 +19,14 @@ void program_write_data(void);
 extern char program_output[65536];
 int program_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A tiny network's options. Some of what is tried has no levels, hence --common. */
+#define PROGRAM_SMALL                                                                          \
+    "--layers=2 --channels=2 --images-a=100 --images-b=50 --images-test=20 --images-epoch=20 " \
+    "--batch=20 --epochs=1 --common --levels=2"
+
+/* Trains it on folder/data into folder/run, with further options; its exit status. */
+int program_train(const char *more);
+
 /* Where standard output goes instead, if not NULL; the other stream stays. */
 extern const char *program_stdout;
 
@@ -38,6 +46,9 @@ int program_shell(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Writes folder/name in the test's folder. */
 void program_put(const char *name, const char *folder, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The part of suite programs about finished runs (test_programs_finished.c). */
+struct TCase *programs_finished_case(void);
 
 /* Where the programs are. */
 const char *program_build(void);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* memmem */
-/* Bad input to train, evaluate and table: one line that says what, where and what to do; exit status 1;
- * nothing left half-written. build/kernel has a suite of its own. */
+/* Bad input to train: one line that says what, where and what to do; exit status 1; nothing left
+ * half-written. What reads a finished run is tried in test_programs_finished.c; build/kernel and build/bench
+ * have suites of their own. */
 #include "../experiments/base/files.h"
 #include "program.h"
 #include "suites.h"
@@ -13,17 +14,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Some of what is tried has no levels, hence --common. */
-#define SMALL                                                                                  \
-    "--layers=2 --channels=2 --images-a=100 --images-b=50 --images-test=20 --images-epoch=20 " \
-    "--batch=20 --epochs=1 --common --levels=2"
-
-static int train(const char *more)
-{
-    return program_run("train --run=%s/run --data=%s/data " SMALL " %s", program_folder, program_folder,
-                       more);
-}
 
 static void expect_no_run(void)
 {
@@ -56,7 +46,7 @@ enum { REFUSED = sizeof refused / sizeof *refused };
 
 START_TEST(test_train_refuses)
 {
-    ck_assert_int_eq(train(refused[_i].options), 1);
+    ck_assert_int_eq(program_train(refused[_i].options), 1);
     program_expects_one_line("train: ", refused[_i].word);
     expect_no_run();
 }
@@ -74,9 +64,9 @@ END_TEST
 
 START_TEST(test_train_refuses_a_folder_of_other_options)
 {
-    ck_assert_msg(train("") == 0, "%s", program_output);
+    ck_assert_msg(program_train("") == 0, "%s", program_output);
     char *before = program_file("run/result.tsv");
-    ck_assert_int_eq(train("--lr=0.05"), 1);
+    ck_assert_int_eq(program_train("--lr=0.05"), 1);
     program_expects_one_line("train: ", "--lr=0.1, not 0.05");
     char *after = program_file("run/result.tsv");
     ck_assert_str_eq(before, after);
@@ -87,7 +77,7 @@ END_TEST
 
 START_TEST(test_train_refuses_other_data_in_the_same_folder)
 {
-    ck_assert_int_eq(train(""), 0);
+    ck_assert_int_eq(program_train(""), 0);
     char path[128];
     snprintf(path, sizeof path, "%s/data/test_batch.bin", program_folder);
     FILE *file = fopen(path, "r+b");
@@ -95,7 +85,7 @@ START_TEST(test_train_refuses_other_data_in_the_same_folder)
     fseek(file, 100, SEEK_SET);
     fputc(255, file);
     fclose(file);
-    ck_assert_int_eq(train(""), 1);
+    ck_assert_int_eq(program_train(""), 1);
     program_expects_one_line("train: ", "data of SHA-256");
 }
 END_TEST
@@ -127,7 +117,7 @@ static void spoil(int how)
 START_TEST(test_train_refuses_bad_data_files)
 {
     spoil(_i);
-    ck_assert_int_eq(train(""), 1);
+    ck_assert_int_eq(program_train(""), 1);
     program_expects_one_line("train: ", "test_batch.bin");
     expect_no_run();
 }
@@ -135,7 +125,7 @@ END_TEST
 
 START_TEST(test_train_refuses_an_unwritable_folder)
 {
-    ck_assert_int_eq(program_run("train --run=%s/data/test_batch.bin/run --data=%s/data " SMALL,
+    ck_assert_int_eq(program_run("train --run=%s/data/test_batch.bin/run --data=%s/data " PROGRAM_SMALL,
                                  program_folder, program_folder),
                      1);
     program_expects_one_line("train: ", "test_batch.bin/run");
@@ -149,14 +139,14 @@ START_TEST(test_train_survives_a_full_disk)
     const struct rlimit small = {2000, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
     signal(SIGXFSZ, SIG_DFL);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    const int status = train("");
+    const int status = program_train("");
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
     ck_assert_int_eq(status, 1);
     char *checkpoint = program_file("run/checkpoint.h5"), *result = program_file("run/result.tsv");
     ck_assert_ptr_null(checkpoint);
     ck_assert_ptr_null(result);
     program_expects_one_line("train: ", "checkpoint");
-    ck_assert_msg(train("") == 0, "does not continue: %s", program_output);
+    ck_assert_msg(program_train("") == 0, "does not continue: %s", program_output);
 }
 END_TEST
 
@@ -166,7 +156,7 @@ START_TEST(test_programs_fail_on_a_full_standard_output)
     static const char *const lines[] = {"train --help", "evaluate --help", "table --help", "kernel --help",
                                         "bench --help"};
     char command[256];
-    ck_assert_int_eq(train(""), 0);
+    ck_assert_int_eq(program_train(""), 0);
     program_stdout = "/dev/full";
     for (int i = 0; i < 5; i++) {
         ck_assert_msg(program_run("%s", lines[i]) == 1, "%s", lines[i]);
@@ -176,8 +166,8 @@ START_TEST(test_programs_fail_on_a_full_standard_output)
     ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
                      1);
     program_expects_one_line("evaluate: ", "No space left");
-    ck_assert_int_eq(train(""), 1); /* finished already */
-    ck_assert_int_eq(train("--seed=3"), 1);
+    ck_assert_int_eq(program_train(""), 1); /* finished already */
+    ck_assert_int_eq(program_train("--seed=3"), 1);
     program_stdout = NULL;
     const char *build = getenv("NOPOOL_BUILD");
     snprintf(command, sizeof command, "%s/evaluate %s/run %s/data/test_batch.bin >&- 2>&-",
@@ -193,42 +183,6 @@ START_TEST(test_programs_explain_themselves)
         ck_assert_int_eq(program_run("%s %s", names[i / 2], i % 2 ? "-h" : "--help"), 0);
         ck_assert_msg(strstr(program_output, names[i / 2]) && strchr(program_output, '\n')[1], "%s says %s",
                       names[i / 2], program_output);
-    }
-}
-END_TEST
-
-/* Every word must be in a line's name; one that is in none leaves no line, whatever the others are in. */
-static const struct {
-    const char *words, *named;
-} unknown[] = {{"nonsense", "nonsense"},
-               {"peak_read nonsense", "peak_read nonsense"},
-               {"nonsense peak_read", "nonsense peak_read"},
-               {"peak_memory winograd", "peak_memory winograd"},
-               {"upsample_forward 9x9", "upsample_forward 9x9"}};
-enum { UNKNOWN = sizeof unknown / sizeof *unknown };
-
-START_TEST(test_bench_refuses_words_of_no_line)
-{
-    ck_assert_int_eq(program_run("bench %s", unknown[_i].words), 1);
-    program_expects_one_line("bench: ", unknown[_i].named);
-}
-END_TEST
-
-/* A word may be part of any of a line's names, what, kernels and shape. */
-START_TEST(test_bench_measures_what_is_named)
-{
-    static const char *const words[] = {"peak_read f32", "256 f32 peak", "upsample_forward f32 64,32x32"};
-    static const char *const begins[] = {"peak_read\tf32", "peak_read\tf32",
-                                         "upsample_forward\tf32\t192x64,32x32\t"};
-    ck_assert_msg(program_run("bench %s", words[_i]) == 0, "%s", program_output);
-    ck_assert_int_eq(strncmp(program_output, "what\tkernels\tshape\tthreads\tvalue\t", 33), 0);
-    const char *line = strchr(program_output, '\n');
-    ck_assert(line && line[1]);
-    for (; line && line[1]; line = strchr(line + 1, '\n')) {
-        double value = 0;
-        ck_assert_msg(strncmp(line + 1, begins[_i], strlen(begins[_i])) == 0, "%s", program_output);
-        ck_assert_msg(sscanf(line, "\n%*s\t%*s\t%*[^\t]\t%*d\t%lf\tGB/s\t", &value) == 1 && value > 0, "%s",
-                      program_output);
     }
 }
 END_TEST
@@ -255,7 +209,7 @@ START_TEST(test_train_respects_the_number_of_threads)
                  {"OMP_NUM_THREADS", "1", "--threads=2", "2"},
                  {"OMP_THREAD_LIMIT", "1", "--threads=2", "1"}};
     setenv(cases[_i].name, cases[_i].value, 1);
-    const int status = train(cases[_i].options);
+    const int status = program_train(cases[_i].options);
     unsetenv(cases[_i].name);
     ck_assert_msg(status == 0, "%s", program_output);
     expect_threads(cases[_i].threads);
@@ -269,7 +223,7 @@ START_TEST(test_train_waits_briefly)
     char *policy = getenv("OMP_WAIT_POLICY") ? strdup(getenv("OMP_WAIT_POLICY")) : NULL;
     unsetenv("OMP_WAIT_POLICY");
     unsetenv("GOMP_SPINCOUNT");
-    const pid_t child = program_start("train --run=%s/run --data=%s/data " SMALL " --epochs=100000",
+    const pid_t child = program_start("train --run=%s/run --data=%s/data " PROGRAM_SMALL " --epochs=100000",
                                       program_folder, program_folder);
     snprintf(path, sizeof path, "/proc/%ld/environ", (long)child);
     bool found = false;
@@ -324,7 +278,7 @@ enum { STRANGERS = sizeof strangers / sizeof *strangers };
 START_TEST(test_train_refuses_to_prune_a_strangers_run)
 {
     char command[512], options[256];
-    ck_assert_int_eq(train(""), 0);
+    ck_assert_int_eq(program_train(""), 0);
     snprintf(command, sizeof command,
              "cp -r %s/data %s/other && printf '\\1' | dd of=%s/other/test_batch.bin "
              "conv=notrunc status=none",
@@ -351,8 +305,6 @@ END_TEST
 START_TEST(test_build_records_no_commit_of_a_neighbour)
 {
     char command[1024];
-    if (system("git --version >/dev/null 2>&1") != 0)
-        return;
     snprintf(command, sizeof command,
              "cd %s && git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && "
              "mkdir copy && cp -r \"$OLDPWD\"/Makefile copy && for f in \"$OLDPWD\"/*/*.mk "
@@ -362,118 +314,6 @@ START_TEST(test_build_records_no_commit_of_a_neighbour)
              "copy/b/commit",
              program_folder);
     ck_assert_msg(system(command) == 0, "recorded %s", program_file("copy/b/commit"));
-}
-END_TEST
-
-/* A checkpoint that was damaged is told from its SHA-256, before anything reads it. */
-START_TEST(test_evaluate_refuses_a_damaged_checkpoint)
-{
-    char path[128];
-    ck_assert_int_eq(train(""), 0);
-    snprintf(path, sizeof path, "%s/run/checkpoint.h5", program_folder);
-    FILE *file = fopen(path, "r+b");
-    ck_assert_ptr_nonnull(file);
-    fseek(file, 3000, SEEK_SET);
-    const int byte = fgetc(file);
-    fseek(file, 3000, SEEK_SET);
-    fputc(byte ^ 1, file);
-    fclose(file);
-    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
-                     1);
-    program_expects_one_line("evaluate: ", "checkpoint");
-}
-END_TEST
-
-START_TEST(test_evaluate_refuses)
-{
-    ck_assert_int_eq(program_run("evaluate"), 2);
-    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
-                     1);
-    program_expects_one_line("evaluate: ", "config.tsv");
-    ck_assert_int_eq(train(""), 0);
-    ck_assert_int_eq(program_run("evaluate %s/run %s/data/none.bin", program_folder, program_folder), 1);
-    program_expects_one_line("evaluate: ", "none.bin");
-    spoil(3);
-    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
-                     1);
-    program_expects_one_line("evaluate: ", "test_batch.bin");
-}
-END_TEST
-
-static void write_text(const char *name, const char *text)
-{
-    char path[128];
-    Error error;
-    snprintf(path, sizeof path, "%s/%s", program_folder, name);
-    ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
-}
-
-/* The table of the one run. */
-static void print_table(void)
-{
-    write_text("expected.tsv", "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\n");
-    ck_assert_msg(
-        program_run("table --title=T --budget=b --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
-                    program_folder, program_folder, program_folder) == 0,
-        "%s", program_output);
-}
-
-START_TEST(test_table_prints_runs_beside_the_paper)
-{
-    ck_assert_int_eq(train(""), 0);
-    print_table();
-    ck_assert_ptr_nonnull(strstr(program_output, "Our Model"));
-    ck_assert_ptr_nonnull(strstr(program_output, "92.5"));
-    ck_assert_ptr_nonnull(strstr(program_output, " epochs           1 instead of 400"));
-    char *tsv = program_file("out.tsv");
-    ck_assert_ptr_nonnull(tsv);
-    ck_assert_ptr_nonnull(strstr(tsv, "\nours\tOur Model\t92.5\t"));
-    free(tsv);
-    ck_assert_ptr_null(strstr(program_output, "another commit"));
-}
-END_TEST
-
-/* The commits and instruction sets of a continued run are all named. */
-START_TEST(test_table_tells_who_continued_a_run)
-{
-    char text[4096];
-    ck_assert_int_eq(train(""), 0);
-    char *provenance = program_file("run/provenance.tsv");
-    const char *commit = strchr(provenance, '\t') + 1;
-    snprintf(text, sizeof text,
-             "%scontinued\t1 2026-01-01T00:00:00Z 0123abc-dirty plain 2\n"
-             "continued\t2 2026-01-01T00:00:00Z 0123abc plain 2\n"
-             "continued\t3 2026-01-01T00:00:00Z %.*s amx 2\n",
-             provenance, (int)strcspn(commit, "\n"), commit);
-    free(provenance);
-    write_text("run/provenance.tsv", text);
-    print_table();
-    ck_assert_ptr_nonnull(strstr(program_output, " and 0123abc-dirty and 0123abc\n"));
-    ck_assert_ptr_nonnull(strstr(program_output, " and plain and amx)"));
-    ck_assert_ptr_nonnull(strstr(program_output, "another commit"));
-}
-END_TEST
-
-START_TEST(test_table_refuses)
-{
-    ck_assert_int_eq(program_run("table"), 2);
-    write_text("expected.tsv",
-               "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\nnone\tNone\t87.3\t0.31\n");
-    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
-                                 program_folder, program_folder, program_folder),
-                     1);
-    program_expects_one_line("table: ", "config.tsv");
-    ck_assert_int_eq(train(""), 0);
-    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
-                                 program_folder, program_folder, program_folder),
-                     1);
-    program_expects_one_line("table: ", "row none has 0 runs");
-    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv theirs=%s/run",
-                                 program_folder, program_folder, program_folder),
-                     1);
-    program_expects_one_line("table: ", "theirs");
-    char *out = program_file("out.tsv");
-    ck_assert_ptr_null(out);
 }
 END_TEST
 
@@ -493,18 +333,12 @@ Suite *programs_suite(void)
     tcase_add_test(tcase, test_train_survives_a_full_disk);
     tcase_add_test(tcase, test_programs_fail_on_a_full_standard_output);
     tcase_add_test(tcase, test_programs_explain_themselves);
-    tcase_add_loop_test(tcase, test_bench_refuses_words_of_no_line, 0, UNKNOWN);
-    tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 3);
     tcase_add_loop_test(tcase, test_train_respects_the_number_of_threads, 0, 4);
     tcase_add_test(tcase, test_train_waits_briefly);
     tcase_add_test(tcase, test_train_refuses_an_option_without_effect);
     tcase_add_test(tcase, test_train_refuses_to_prune_a_strangers_run);
     tcase_add_test(tcase, test_build_records_no_commit_of_a_neighbour);
-    tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
-    tcase_add_test(tcase, test_evaluate_refuses);
-    tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
-    tcase_add_test(tcase, test_table_tells_who_continued_a_run);
-    tcase_add_test(tcase, test_table_refuses);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, programs_finished_case());
     return suite;
 }

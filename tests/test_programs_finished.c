@@ -1,0 +1,133 @@
+/* Finished runs as evaluate and table read them: what they print, and what they refuse by one line. */
+#include "../experiments/base/files.h"
+#include "program.h"
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A checkpoint that was damaged is told from its SHA-256, before anything reads it. */
+START_TEST(test_evaluate_refuses_a_damaged_checkpoint)
+{
+    char path[128];
+    ck_assert_int_eq(program_train(""), 0);
+    snprintf(path, sizeof path, "%s/run/checkpoint.h5", program_folder);
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, 3000, SEEK_SET);
+    const int byte = fgetc(file);
+    fseek(file, 3000, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "checkpoint");
+}
+END_TEST
+
+START_TEST(test_evaluate_refuses)
+{
+    ck_assert_int_eq(program_run("evaluate"), 2);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "config.tsv");
+    ck_assert_int_eq(program_train(""), 0);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/none.bin", program_folder, program_folder), 1);
+    program_expects_one_line("evaluate: ", "none.bin");
+    program_put("test_batch.bin", "data", "no whole image of 3,073 bytes");
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     1);
+    program_expects_one_line("evaluate: ", "test_batch.bin");
+}
+END_TEST
+
+static void write_text(const char *name, const char *text)
+{
+    char path[128];
+    Error error;
+    snprintf(path, sizeof path, "%s/%s", program_folder, name);
+    ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
+}
+
+/* The table of the one run. */
+static void print_table(void)
+{
+    write_text("expected.tsv", "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\n");
+    ck_assert_msg(
+        program_run("table --title=T --budget=b --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                    program_folder, program_folder, program_folder) == 0,
+        "%s", program_output);
+}
+
+START_TEST(test_table_prints_runs_beside_the_paper)
+{
+    ck_assert_int_eq(program_train(""), 0);
+    print_table();
+    ck_assert_ptr_nonnull(strstr(program_output, "Our Model"));
+    ck_assert_ptr_nonnull(strstr(program_output, "92.5"));
+    ck_assert_ptr_nonnull(strstr(program_output, " epochs           1 instead of 400"));
+    char *tsv = program_file("out.tsv");
+    ck_assert_ptr_nonnull(tsv);
+    ck_assert_ptr_nonnull(strstr(tsv, "\nours\tOur Model\t92.5\t"));
+    free(tsv);
+    ck_assert_ptr_null(strstr(program_output, "another commit"));
+}
+END_TEST
+
+/* The commits and instruction sets of a continued run are all named. */
+START_TEST(test_table_tells_who_continued_a_run)
+{
+    char text[4096];
+    ck_assert_int_eq(program_train(""), 0);
+    char *provenance = program_file("run/provenance.tsv");
+    const char *commit = strchr(provenance, '\t') + 1;
+    snprintf(text, sizeof text,
+             "%scontinued\t1 2026-01-01T00:00:00Z 0123abc-dirty plain 2\n"
+             "continued\t2 2026-01-01T00:00:00Z 0123abc plain 2\n"
+             "continued\t3 2026-01-01T00:00:00Z %.*s amx 2\n",
+             provenance, (int)strcspn(commit, "\n"), commit);
+    free(provenance);
+    write_text("run/provenance.tsv", text);
+    print_table();
+    ck_assert_ptr_nonnull(strstr(program_output, " and 0123abc-dirty and 0123abc\n"));
+    ck_assert_ptr_nonnull(strstr(program_output, " and plain and amx)"));
+    ck_assert_ptr_nonnull(strstr(program_output, "another commit"));
+}
+END_TEST
+
+START_TEST(test_table_refuses)
+{
+    ck_assert_int_eq(program_run("table"), 2);
+    write_text("expected.tsv",
+               "row\tlabel\taccuracy\tcost\nours\tOur Model\t92.5\t0.41\nnone\tNone\t87.3\t0.31\n");
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "config.tsv");
+    ck_assert_int_eq(program_train(""), 0);
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv ours=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "row none has 0 runs");
+    ck_assert_int_eq(program_run("table --expected=%s/expected.tsv --out=%s/out.tsv theirs=%s/run",
+                                 program_folder, program_folder, program_folder),
+                     1);
+    program_expects_one_line("table: ", "theirs");
+    char *out = program_file("out.tsv");
+    ck_assert_ptr_null(out);
+}
+END_TEST
+
+TCase *programs_finished_case(void)
+{
+    TCase *tcase = tcase_create("finished runs");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_add_checked_fixture(tcase, program_write_data, NULL);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
+    tcase_add_test(tcase, test_evaluate_refuses);
+    tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
+    tcase_add_test(tcase, test_table_tells_who_continued_a_run);
+    tcase_add_test(tcase, test_table_refuses);
+    return tcase;
+}
