@@ -15,21 +15,11 @@ void pass_sigmoid_forward(Job *job)
         ref_sigmoid_forward(job_output(job, "y"), job_input(job, "x"), job->any.count);
 }
 
-/* From x: the pass itself takes y. */
 void pass_sigmoid_backward(Job *job)
 {
-    const Shape s = job_any_shape(job);
-    const void *x = job_input(job, "x"), *dy = job_input(job, "dy");
-    void *dx = job_output(job, "dx"), *y = job_memory(job, lanes_count(s), sizeof(double));
-    if (!y)
-        return;
-    if (job->kernels) {
-        job->kernels->sigmoid_forward(y, x, s);
-        job->kernels->sigmoid_backward(dx, dy, y, s);
-    } else {
-        ref_sigmoid_forward(y, x, job->any.count);
-        ref_sigmoid_backward(dx, dy, y, job->any.count);
-    }
+    const Kernels *k = job->kernels;
+    pass_backward_of_output(job, k ? k->sigmoid_forward : NULL, k ? k->sigmoid_backward : NULL,
+                            ref_sigmoid_forward, ref_sigmoid_backward);
 }
 
 void pass_swish_forward(Job *job)

@@ -98,7 +98,8 @@ void pass_relu_forward(Job *job)
         ref_relu_forward(job_output(job, "y"), job_input(job, "x"), job->any.count);
 }
 
-void pass_relu_backward(Job *job)
+void pass_backward_of_output(Job *job, FastForward fast_forward, FastBackward fast_backward,
+                             RefForward ref_forward, RefBackward ref_backward)
 {
     const Shape s = job_any_shape(job);
     const void *x = job_input(job, "x"), *dy = job_input(job, "dy");
@@ -106,12 +107,19 @@ void pass_relu_backward(Job *job)
     if (!y)
         return;
     if (job->kernels) {
-        job->kernels->relu_forward(y, x, s);
-        job->kernels->relu_backward(dx, dy, y, s);
+        fast_forward(y, x, s);
+        fast_backward(dx, dy, y, s);
     } else {
-        ref_relu_forward(y, x, job->any.count);
-        ref_relu_backward(dx, dy, y, job->any.count);
+        ref_forward(y, x, job->any.count);
+        ref_backward(dx, dy, y, job->any.count);
     }
+}
+
+void pass_relu_backward(Job *job)
+{
+    const Kernels *k = job->kernels;
+    pass_backward_of_output(job, k ? k->relu_forward : NULL, k ? k->relu_backward : NULL, ref_relu_forward,
+                            ref_relu_backward);
 }
 
 /* What the fast sets reduce with: 2 doubles a group and channel. */

@@ -10,6 +10,16 @@ void pass_pool_forward(Job *job);
 void pass_pool_backward(Job *job);
 void pass_upsample_forward(Job *job);
 void pass_upsample_backward(Job *job);
+
+/* The backward pass of a function of each number whose gradient is told by y: from x, the pass itself takes
+ * y. The fast ones are not looked at where the job is for ref. */
+typedef void (*FastForward)(Word *y, const Word *x, Shape s);
+typedef void (*FastBackward)(Word *dx, const Word *dy, const Word *y, Shape s);
+typedef void (*RefForward)(double *y, const double *x, size_t count);
+typedef void (*RefBackward)(double *dx, const double *dy, const double *y, size_t count);
+void pass_backward_of_output(Job *job, FastForward fast_forward, FastBackward fast_backward,
+                             RefForward ref_forward, RefBackward ref_backward);
+
 void pass_relu_forward(Job *job);
 void pass_relu_backward(Job *job);
 /* mbconv.c */
