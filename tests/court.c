@@ -5,23 +5,15 @@
 
 Claim claim_about(Rule rule, double value, const char *decider)
 {
-    return (Claim){.id = "c",
-                   .place = "",
-                   .role = "",
-                   .statement = "",
-                   .kind = "",
-                   .family = "",
-                   .paper = "",
-                   .requires = "",
-                   .rival = "",
-                   .readings = "",
-                   .margin_reason = "",
-                   .min_grade = "B",
-                   .rule = rule,
-                   .digits = 1,
-                   .value = value,
-                   .margin = 0.5,
-                   .decider = decider};
+    Claim claim = claim_without_words;
+    claim.id = "c";
+    claim.decider = decider;
+    claim.min_grade = "B";
+    claim.rule = rule;
+    claim.digits = 1;
+    claim.value = value;
+    claim.margin = 0.5;
+    return claim;
 }
 
 void add_row(Evidence *e, const char *key, char grade, const char *newest, const char *row, int n,

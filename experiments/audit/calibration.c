@@ -61,23 +61,14 @@ static void draw(Simulation *s, double difference)
 /* The verdict of a claim about the runs as they are. */
 static void verdict_of(char verdict[96], const Simulation *s, Rule rule, double value, const char *decider)
 {
-    Claim claim = {.id = "simulated",
-                   .place = "",
-                   .role = "",
-                   .statement = "",
-                   .kind = "",
-                   .family = "",
-                   .paper = "",
-                   .requires = "",
-                   .rival = "",
-                   .readings = "",
-                   .margin_reason = "",
-                   .decider = decider,
-                   .min_grade = "A",
-                   .rule = rule,
-                   .digits = 1,
-                   .value = value,
-                   .margin = MARGIN};
+    Claim claim = claim_without_words;
+    claim.id = "simulated";
+    claim.decider = decider;
+    claim.min_grade = "A";
+    claim.rule = rule;
+    claim.digits = 1;
+    claim.value = value;
+    claim.margin = MARGIN;
     const Claims claims = {.claims = &claim, .count = 1};
     const Sources sources = {0};
     const Rows rows = {0};

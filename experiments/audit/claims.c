@@ -29,6 +29,8 @@ enum {
     MIN_GRADE
 };
 
+const Claim claim_without_words = {"", "", "", "", "", "", "", "", "", "", "", "", "", .rule = RULE_VALUE};
+
 const char *const rule_words[RULES] = {"value", "difference", "direction", "equivalence", "isolation",
                                        "order", "readings",   "printed",   "tests",       "bound",
                                        "open",  "quote",      "premises"};

@@ -49,6 +49,9 @@ typedef struct {
     double value, margin; /* the paper's value, NaN if it has none; the margin, NaN likewise */
 } Claim;
 
+/* A claim with no words, to be filled: every string is "". */
+extern const Claim claim_without_words;
+
 typedef struct {
     Tsv table;
     Claim *claims;
