@@ -161,7 +161,7 @@ check-sanitize:
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 $(MAKE) BUILD=build-sanitize \
 		EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all" check
 
-# Kernels and steps against this machine's peaks and oneDNN; about a quarter of an hour, with nothing else running.
+# Kernels and steps against this machine's peaks and oneDNN (all of it takes many minutes), with nothing else running.
 # build/bench WORD .. measures only the lines with these words in their names.
 bench: $(BUILD)/bench
 	@$(BUILD)/bench

@@ -35,7 +35,7 @@ static void usage(void)
         "    bench peak_memory eff-conv\n\n"
         "A line: what, kernels, shape, threads, value, unit, fraction of the measured peak, ratio to "
         "oneDNN's\n"
-        "direct algorithm. Without words, a quarter of an hour on 2 cores.\n");
+        "direct algorithm. Without words all lines, which take many minutes.\n");
 }
 
 /* The sentence of words that no line has. */
