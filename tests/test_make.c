@@ -95,6 +95,7 @@ static const struct {
     {"--logits-start=finest", "", 1},
     {"--logits-start=coarsest", "", 1},
     {"--logits-start=reversed", "-hour-f32-10x64-ours-seed1 ", 1},
+    {"--logits-start=reversed", " --logits-from=", 1},
     {"--prune-threshold=1", "-hour-f32-10x64-ours-seed1 ", 2},
     {"--prune-threshold=1", "--prune-start=scratch", 1},
     {"--epochs=11", "", 3},
