@@ -257,6 +257,15 @@ START_TEST(test_folder_make_below_a_file_says_why)
 }
 END_TEST
 
+/* Whatever stands in a file: no second line, nothing that a terminal obeys. */
+START_TEST(test_fail_keeps_to_one_line)
+{
+    Error error;
+    ck_assert(!(fail)(&error, "%s is %s", "a\nb\rc\033[31m", "d\te\x7f \xc3\xa9"));
+    ck_assert_str_eq(error.text, "a?b?c?[31m is d\te? \xc3\xa9");
+}
+END_TEST
+
 Suite *files_suite(void)
 {
     Suite *suite = suite_create("files");
@@ -264,6 +273,7 @@ Suite *files_suite(void)
     tcase_set_timeout(tcase, 20);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_fail_formats_and_accepts_no_error);
+    tcase_add_test(tcase, test_fail_keeps_to_one_line);
     tcase_add_test(tcase, test_sha256_matches_published_values);
     tcase_add_loop_test(tcase, test_file_write_then_read_returns_the_bytes, 0,
                         sizeof lengths / sizeof *lengths);

@@ -9,8 +9,8 @@ typedef struct {
     char text[1024];
 } Error;
 
-/* Formats the sentence and returns false, so that a function can end with `return fail(error, ...)`.
- * error may be NULL. */
+/* Formats the sentence and returns false, so that a function can end with `return fail(error, ...)`. Control
+ * characters but tabs become '?': it is one line. error may be NULL. */
 bool fail(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints "program: sentence" on standard error and exits with status 1. */
