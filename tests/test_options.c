@@ -204,6 +204,7 @@ static const struct {
     {"stages", "3,3,2,3", "3,3,2,3"},
     {"stages", "a", "--stages"},
     {"stages", "10,0", "10,0"},
+    {"stages", "1,9223372036854775807", "1,9223372036854775807"}, /* their sum is no long */
 };
 enum { REFUSED = sizeof refused / sizeof *refused };
 

@@ -24,7 +24,7 @@ static bool predefined_levels(NetworkSpec *s, const char *stages, Error *error)
     for (const char *at = stages; *at; stage++) {
         char *end;
         const long count = strtol(at, &end, 10);
-        if (end == at || (*end && *end != ',') || count < 1 || l + count > s->layers || stage >= MAX_LEVELS)
+        if (end == at || (*end && *end != ',') || count < 1 || count > s->layers - l || stage >= MAX_LEVELS)
             return fail(error,
                         "--stages is %s, but must be numbers of layers, such as 3,3,2,2, that add up to %d",
                         stages, s->layers);
