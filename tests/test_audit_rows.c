@@ -7,6 +7,7 @@
 #include "../experiments/protocol/plan.h"
 #include "program.h"
 #include "suites.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -280,6 +281,34 @@ START_TEST(test_every_option_tells_runs_apart)
 }
 END_TEST
 
+/* The slope of levels over layers, of the last epoch: of layers that all stand there, in their order. */
+START_TEST(test_alphas_give_a_slope)
+{
+    static const struct {
+        const char *grid;
+        double slope;
+    } alphas[] = {{"1\t1\t0\t1\n1\t2\t1\t0\n\n2\t1\t0.9\t0.1\n2\t2\t0.5\t0.5\n", 1},
+                  {"1\t1\t0.2\t0.8\n1\t2\t0.5\t0.5\n", -1},
+                  {"1\t1\t0.9\t0.1\n1\t3\t0.5\t0.5\n", NAN},
+                  {"1\t2\t0.9\t0.1\n1\t1\t0.5\t0.5\n", NAN}};
+    const Options ours = resolved("");
+    make_folders();
+    for (size_t i = 0; i < sizeof alphas / sizeof *alphas; i++) {
+        Evidence evidence = {0};
+        char path[128];
+        put_run("records/a", &ours);
+        program_put("alpha.tsv", "records/a", "epoch\tlayer\talpha0\talpha1\n%s", alphas[i].grid);
+        snprintf(path, sizeof path, "%s/records/a", program_folder);
+        ck_assert_msg(evidence_add(&evidence, &rows, path, &error), "%s", error.text);
+        ck_assert_int_eq(evidence.groups_count, 1);
+        const double slope = evidence.groups[0].rows[0].x[SLOPE][0];
+        ck_assert_msg(slope == alphas[i].slope || (isnan(slope) && isnan(alphas[i].slope)), "%zu: %g", i,
+                      slope);
+        evidence_free(&evidence);
+    }
+}
+END_TEST
+
 /* Rows whose options the paper itself sets apart are compared all the same: the fabric's head and biases, a
  * net that is trained again from scratch. */
 START_TEST(test_rows_of_a_table_compare)
@@ -353,6 +382,7 @@ Suite *audit_rows_suite(void)
     tcase_add_loop_test(tcase, test_rows_are_the_runs_of_their_targets, 0, sizeof budgets / sizeof *budgets);
     tcase_add_test(tcase, test_every_option_tells_runs_apart);
     tcase_add_test(tcase, test_rows_of_a_table_compare);
+    tcase_add_test(tcase, test_alphas_give_a_slope);
     tcase_add_test(tcase, test_readings_hold_the_networks_that_are_trained);
     suite_add_tcase(suite, tcase);
     return suite;

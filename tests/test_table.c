@@ -369,6 +369,18 @@ START_TEST(test_impossible_results)
 }
 END_TEST
 
+/* Neither are times that no clock gives. */
+START_TEST(test_impossible_times)
+{
+    static const char *const times[] = {"-1\t6\t100", "nan\t6\t100", "60\tinf\t100", "60\t6\tnan",
+                                        "60\t6\t-1"};
+    char text[128];
+    snprintf(text, sizeof text, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n1\t%s\n", times[_i]);
+    put("ours1", "timing.tsv", text);
+    refuses("none1", "ours1", "ours1/timing.tsv", "no run leaves");
+}
+END_TEST
+
 Suite *table_suite(void)
 {
     Suite *suite = suite_create("table");
@@ -390,6 +402,7 @@ Suite *table_suite(void)
     tcase_add_test(tcase, test_protocol_is_told_from_the_table_of_options);
     tcase_add_test(tcase, test_runs_made_with_other_options);
     tcase_add_loop_test(tcase, test_impossible_results, 0, 5);
+    tcase_add_loop_test(tcase, test_impossible_times, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }

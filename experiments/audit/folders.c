@@ -4,6 +4,7 @@
 #include "../runs/result.h"
 #include "../tables/record.h"
 #include "evidence.h"
+#include <ctype.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -171,17 +172,23 @@ static bool is_printed(const Options *run)
     return true;
 }
 
-/* The expected level of each layer after the last epoch; returns the number of layers, 0 if there is none. */
+/* The expected level of each layer after the last epoch; returns the number of layers, 0 if there is none or
+ * they do not stand in their order. */
 static int expected_levels(double level[MAX_LAYERS], const char *alpha)
 {
-    int layers = 0, last = -1;
+    int layers = 0;
+    long last = -1;
     for (const char *line = strchr(alpha, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
         char *at, *end;
+        if (!isdigit((unsigned char)line[1])) /* a blank line stands between two epochs */
+            continue;
         const long epoch = strtol(line + 1, &at, 10), layer = strtol(at, &end, 10);
         if (end == at || *end != '\t' || layer < 1 || layer > MAX_LAYERS)
             continue;
         layers = epoch != last ? 0 : layers;
-        last = (int)epoch;
+        last = epoch;
+        if (layer != layers + 1)
+            return 0;
         double expected = 0;
         for (int r = 0; *end == '\t'; r++) {
             const double share = strtod(end + 1, &at);
@@ -190,8 +197,7 @@ static int expected_levels(double level[MAX_LAYERS], const char *alpha)
             expected += r * share;
             end = at;
         }
-        level[layer - 1] = expected;
-        layers = layer > layers ? (int)layer : layers;
+        level[layers++] = expected;
     }
     return layers;
 }

@@ -129,12 +129,19 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Seconds, and a rate that is infinite where they round to 0. */
+static bool timing_possible(double train, double test, double rate)
+{
+    return train >= 0 && train < 1e12 && test >= 0 && test < 1e12 && rate >= 0;
+}
+
 /* The seconds of all epochs, training and test, and the rate of the middle one. */
 static bool read_timing(RunRecord *record, const char *folder, Error *error)
 {
     enum { MOST = 1024 };
     double rates[MOST];
     int count = 0;
+    bool possible = true;
     char *table;
     if (!read_table(&table, folder, "timing.tsv", error))
         return false;
@@ -143,6 +150,7 @@ static bool read_timing(RunRecord *record, const char *folder, Error *error)
         double epoch, train, test, rate;
         if (sscanf(line, "%lf %lf %lf %lf", &epoch, &train, &test, &rate) != 4)
             continue;
+        possible = possible && timing_possible(train, test, rate);
         record->seconds += train + test;
         rates[count++ % MOST] = rate;
     }
@@ -150,7 +158,9 @@ static bool read_timing(RunRecord *record, const char *folder, Error *error)
     qsort(rates, (size_t)count, sizeof *rates, by_size);
     record->images_per_second = count ? rates[count / 2] : NAN;
     free(table);
-    return true;
+    return possible ||
+           fail(error, "%.400s/timing.tsv has seconds or a rate that no run leaves: restore it from a copy",
+                folder);
 }
 
 static bool read_options(Options *options, const char *folder, Error *error)
