@@ -51,6 +51,16 @@ static const struct {
     {"1\t\t\t\tdiff", "1\tb\t\t\tdiff", "requires itself"},
     {"2\ta\t\t\treadings\t\t\treadings:no-pooling", "2\t\t\t\tpremises\t\t\tpremises", "requires none"},
     {"\tB\n", "\tB\tconfirmed\n", "18 cells"},
+    {"diff:t.a,t.b", "diff:t.a", "`diff:t.a` lists 1 names; expected 2 to 2"},
+    {"diff:t.a,t.b", "diff:t.a,t.b,t.c", "lists 3 names"},
+    {"diff:t.a,t.b", "diff:t.a,t.b order:t.a", "lists 1 names"},
+    {"diff:t.a,t.b", "diff:t.a,t.b printed:minus,b", "lists 2 names; expected 3 to 9"},
+    {"2.5\t1\t", "2.5\t-1\t", "its digits must be 0 to 15"},
+    {"2.5\t1\t", "2.5\t16\t", "its digits must be 0 to 15"},
+    {"2.5\t1\t\t\t", "2.5\t1\t\tb b\t", "several rivals"},
+    {"a\tTable", "a b\tTable", "no id of up to 63 characters"},
+    {"a\tTable", "a123456789012345678901234567890123456789012345678901234567890123\tTable",
+     "no id of up to 63 characters"},
 };
 
 static void replace(char *out, size_t size, const char *text, const char *from, const char *to)
@@ -87,6 +97,45 @@ START_TEST(test_claims_refuse)
     ck_assert(!claims_read(&claims, write_file("c.tsv", text), &error));
     ck_assert_msg(strstr(error.text, bad_claims[_i].word) != NULL, "%s: %s", bad_claims[_i].word, error.text);
     claims_free(&claims);
+}
+END_TEST
+
+/* Claims c0 to c(count-1), of which each requires those after it up to `reach`, and the last one `last`. */
+static bool read_premises(int count, int reach, const char *last)
+{
+    static char text[16384];
+    Claims claims;
+    size_t used = (size_t)snprintf(text, sizeof text, "%s\n", claims_header);
+    for (int c = 0; c < count; c++) {
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "c%d\tp\tresult\ts\tidentity\t\t1\t\t0\t", c);
+        for (int k = c + 1; k <= c + reach && k < count; k++)
+            used += (size_t)snprintf(text + used, sizeof text - used, "c%d ", k);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\t\t\ttests\t\t\ttest:x\t-\n",
+                                 c == count - 1 ? last : "");
+    }
+    const bool read = claims_read(&claims, write_file("c.tsv", text), &error);
+    claims_free(&claims);
+    return read;
+}
+
+/* However long a circle is, and in no more time than its claims take: 24 that all require all later ones have
+ * millions of ways through them. */
+START_TEST(test_claims_refuse_circles_and_long_ways)
+{
+    ck_assert_msg(read_premises(13, 1, ""), "%s", error.text);
+    ck_assert(!read_premises(14, 1, ""));
+    ck_assert_msg(strstr(error.text, "more than 12 behind one another") != NULL, "%s", error.text);
+    for (int length = 1; length < 24; length += 11) {
+        ck_assert(!read_premises(length, 1, length == 1 ? "c0" : "c1"));
+        ck_assert_msg(strstr(error.text, "requires itself") != NULL, "%s", error.text);
+        ck_assert_msg(strstr(error.text, "claim c0 ") == NULL || length == 1, "c0 is before the circle: %s",
+                      error.text);
+    }
+    ck_assert(!read_premises(24, 24, ""));
+    ck_assert_msg(strstr(error.text, "behind one another") != NULL, "%s", error.text);
+    ck_assert(!read_premises(26, 25, ""));
+    ck_assert_msg(strstr(error.text, "requires 25 claims; at most 24") != NULL, "%s", error.text);
 }
 END_TEST
 
@@ -238,6 +287,7 @@ Suite *audit_suite(void)
     tcase_add_test(claims, test_claims_are_read);
     tcase_add_loop_test(claims, test_claims_refuse, 0, sizeof bad_claims / sizeof *bad_claims);
     tcase_add_test(claims, test_claims_refuse_a_typed_verdict);
+    tcase_add_test(claims, test_claims_refuse_circles_and_long_ways);
     tcase_add_test(claims, test_results_of_tests);
     tcase_add_test(numbers, test_grades);
     tcase_add_test(numbers, test_spearman_by_hand);

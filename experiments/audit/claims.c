@@ -56,6 +56,15 @@ static const char known_roles[] = "result control mechanism arithmetic protocol 
 static const char known_kinds[] =
     "value difference direction equivalence ranking arithmetic identity mechanism protocol conclusion";
 
+/* Deciders that list names, and how many: what is too short has nothing to compare, what is too long would be
+ * cut. The first name of `printed:` is its arithmetic. */
+static const struct {
+    const char *prefix;
+    int least, most;
+} lists[] = {{"run:", 1, 1},    {"depth:", 1, 1},          {"slope:", 1, 1},
+             {"diff:", 2, 2},   {"early:", 2, 2},          {"seconds:", 2, 2},
+             {"deeper:", 2, 2}, {"order:", 2, CLAIM_ROWS}, {"printed:", 3, 1 + CLAIM_VALUES}};
+
 static bool starts(const char *word, const char *list)
 {
     char prefix[32];
@@ -95,6 +104,29 @@ static bool number(double *value, const char *text)
     return end != text && !*end && isfinite(*value);
 }
 
+static int count_names(const char *list)
+{
+    char name[64];
+    int count = 0;
+    while (next_name(name, sizeof name, &list))
+        count++;
+    return count;
+}
+
+static bool check_list(const Claim *claim, const char *word, Error *error)
+{
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+        const size_t length = strlen(lists[l].prefix);
+        if (strncmp(word, lists[l].prefix, length) != 0)
+            continue;
+        const int count = count_names(word + length);
+        return (count >= lists[l].least && count <= lists[l].most) ||
+               fail(error, "claim %s: `%.60s` lists %d names; expected %d to %d after %s", claim->id, word,
+                    count, lists[l].least, lists[l].most, lists[l].prefix);
+    }
+    return true;
+}
+
 static bool check_deciders(const Claim *claim, Error *error)
 {
     char word[512];
@@ -103,6 +135,8 @@ static bool check_deciders(const Claim *claim, Error *error)
         if (!starts(word, known_deciders))
             return fail(error, "claim %s: `%s` is no kind of decider; these are: %s", claim->id, word,
                         known_deciders);
+        if (!check_list(claim, word, error))
+            return false;
         fed = fed || starts(word, feeds[claim->rule]);
     }
     if (!*claim->decider)
@@ -121,6 +155,8 @@ static bool check_words(const Claim *claim, Error *error)
         return fail(error, "claim %s: its kind `%s` is none of %s", claim->id, claim->kind, known_kinds);
     if (claim->weight < 1 || claim->weight > 3)
         return fail(error, "claim %s: its weight must be 1, 2 or 3", claim->id);
+    if (claim->digits < 0 || claim->digits > 15)
+        return fail(error, "claim %s: its digits must be 0 to 15", claim->id);
     if (!has_word("A B -", claim->min_grade))
         return fail(error, "claim %s: min_grade must be A, B or -", claim->id);
     if (!isnan(claim->margin) && !*claim->margin_reason)
@@ -158,8 +194,9 @@ static bool read_claim(Claim *claim, const Tsv *table, int row, Error *error)
     for (int r = 0; r < RULES; r++)
         if (strcmp(cell[RULE], rule_words[r]) == 0)
             claim->rule = r;
-    if (!*claim->id)
-        return fail(error, "%s: row %d has no id", table->path, row + 1);
+    if (!*claim->id || strlen(claim->id) >= CLAIM_ID || strchr(claim->id, ' '))
+        return fail(error, "%s: row %d has no id of up to %d characters without blanks", table->path, row + 1,
+                    CLAIM_ID - 1);
     if (claim->rule == RULES)
         return fail(error, "claim %s: there is no rule `%s`", claim->id, cell[RULE]);
     if (!number(&claim->value, cell[PAPER_VALUE]) || !number(&claim->margin, cell[MARGIN]))
@@ -175,16 +212,60 @@ const Claim *claim_of(const Claims *claims, const char *id)
     return NULL;
 }
 
-/* Whether following `requires` from a claim comes to `target`; depth bounds a circle that avoids it. */
-static bool comes_to(const Claims *claims, const Claim *from, const char *target, int depth)
+/* Whether all that the claim requires is settled. */
+static bool rests_on_settled(const Claims *claims, const Claim *claim, const bool *settled)
 {
     char id[64];
-    for (const char *at = from->requires; depth > 0 && next_word(id, sizeof id, &at);) {
-        const Claim *premise = claim_of(claims, id);
-        if (strcmp(id, target) == 0 || (premise && comes_to(claims, premise, target, depth - 1)))
-            return true;
+    for (const char *at = claim->requires; next_word(id, sizeof id, &at);)
+        if (!settled[claim_of(claims, id) - claims->claims])
+            return false;
+    return true;
+}
+
+/* A claim of a circle: whoever goes from an unsettled claim to an unsettled premise ends in one. */
+static const Claim *of_a_circle(const Claims *claims, const bool *settled)
+{
+    const Claim *claim = claims->claims;
+    char id[64];
+    while (settled[claim - claims->claims])
+        claim++;
+    for (int step = 0; step < claims->count; step++)
+        for (const char *at = claim->requires; next_word(id, sizeof id, &at);) {
+            const Claim *premise = claim_of(claims, id);
+            if (!settled[premise - claims->claims]) {
+                claim = premise;
+                break;
+            }
+        }
+    return claim;
+}
+
+/* Settles the claims that require none, then those that require only these, and so on. */
+static bool check_circles(const Claims *claims, Error *error)
+{
+    bool *settled = calloc((size_t)claims->count + 1, sizeof *settled),
+         *next = calloc((size_t)claims->count + 1, sizeof *next);
+    bool ok = (settled && next) || fail(error, "no memory to follow the premises of the claims");
+    int count = 0;
+    for (int row = 0; ok && count < claims->count; row++) {
+        const int before = count;
+        for (int c = 0; c < claims->count; c++)
+            next[c] = rests_on_settled(claims, &claims->claims[c], settled);
+        memcpy(settled, next, (size_t)claims->count * sizeof *settled);
+        count = 0;
+        for (int c = 0; c < claims->count; c++)
+            count += settled[c];
+        if (count == before)
+            ok = fail(error, "claim %s requires itself, through its premises",
+                      of_a_circle(claims, settled)->id);
+        else if (row == CLAIM_DEPTH && count < claims->count)
+            ok =
+                fail(error, "premises stand more than %d behind one another: let claims require them at once",
+                     CLAIM_DEPTH);
     }
-    return false;
+    free(settled);
+    free(next);
+    return ok;
 }
 
 static bool check_links(const Claims *claims, const Claim *claim, Error *error)
@@ -195,9 +276,15 @@ static bool check_links(const Claims *claims, const Claim *claim, Error *error)
         for (const char *at = lists[l]; next_word(id, sizeof id, &at);)
             if (!claim_of(claims, id))
                 return fail(error, "claim %s names the claim %s, which does not exist", claim->id, id);
-    if (comes_to(claims, claim, claim->id, 12))
-        return fail(error, "claim %s requires itself, through its premises", claim->id);
-    return claim->rule != RULE_PREMISES || *claim->requires ||
+    if (strchr(claim->rival, ' '))
+        return fail(error, "claim %s has several rivals: name one", claim->id);
+    int premises = 0;
+    for (const char *at = claim->requires; next_word(id, sizeof id, &at);)
+        premises++;
+    if (premises > CLAIM_PREMISES)
+        return fail(error, "claim %s requires %d claims; at most %d are taken", claim->id, premises,
+                    CLAIM_PREMISES);
+    return claim->rule != RULE_PREMISES || premises > 0 ||
            fail(error, "claim %s is decided by its premises, but requires none", claim->id);
 }
 
@@ -222,7 +309,7 @@ bool claims_read(Claims *claims, const char *path, Error *error)
     for (int i = 0; i < claims->count; i++)
         if (!check_links(claims, &claims->claims[i], error))
             return false;
-    return claims->count > 0 || fail(error, "%s has no claims", path);
+    return check_circles(claims, error) && (claims->count > 0 || fail(error, "%s has no claims", path));
 }
 
 void claims_free(Claims *claims)

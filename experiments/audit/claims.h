@@ -59,7 +59,8 @@ typedef struct {
 } Claims;
 
 /* Refuses, by id: a claim twice, without a decider, with words that are none of the vocabulary's, with a rule
- * that its decider cannot feed; a `requires` or `rival` that no claim has, or that comes back to the claim.
+ * that its decider cannot feed, with more or fewer names than that compares; a `requires` or `rival` that no
+ * claim has, or that comes back to the claim.
  */
 bool claims_read(Claims *claims, const char *path, Error *error);
 const Claim *claim_of(const Claims *claims, const char *id);
@@ -70,6 +71,10 @@ bool decider_argument(char *argument, int size, const Claim *claim, const char *
 
 /* The next name of a list between commas, copied; false at the end. */
 bool next_name(char *name, int size, const char **list);
+
+/* What a claim may have: bytes of its id, rows that one of its deciders compares, printed values that it
+ * calculates with, premises, and premises behind one another. */
+enum { CLAIM_ID = 64, CLAIM_ROWS = 16, CLAIM_VALUES = 8, CLAIM_PREMISES = 24, CLAIM_DEPTH = 12 };
 
 /* The columns of claims.tsv, and how many there are. */
 enum { CLAIM_COLUMNS = 17 };

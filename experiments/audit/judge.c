@@ -125,12 +125,12 @@ static double noise(double a, double b)
 static void judge_printed(Judgement *j, const Court *court)
 {
     char list[512], operation[32], id[64];
-    double x[8];
+    double x[CLAIM_VALUES] = {NAN, NAN};
     int n = 0;
     decider_argument(list, sizeof list, j->claim, "printed:");
     const char *at = list;
     next_name(operation, sizeof operation, &at);
-    while (n < 8 && next_name(id, sizeof id, &at)) {
+    while (n < CLAIM_VALUES && next_name(id, sizeof id, &at)) {
         const Claim *other = claim_of(court->claims, id);
         x[n++] = other ? other->value : NAN;
     }
@@ -268,7 +268,7 @@ static void bound(Judgement *j, Judgement *all, const Court *court, int depth)
     static const char *const words[] = {"upheld", "weakened by a premise", "undecided, by a premise",
                                         "contradicted by a premise"};
     char id[64];
-    if (j->bounded[0] || depth > 12)
+    if (j->bounded[0] || depth > CLAIM_DEPTH)
         return;
     for (const char *at = j->claim->requires; next_word(id, sizeof id, &at);)
         bound(judgement_of(all, court, id), all, court, depth + 1);

@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES = 16 };
-
 /* The rows that a claim takes from one group, and which number of theirs. */
 typedef struct {
     Quantity quantity;
     int count;
-    char names[NAMES][64];
+    char names[CLAIM_ROWS][64];
 } Wanted;
 
 static const struct {
@@ -28,7 +26,7 @@ static void want(Wanted *wanted, const Claim *claim)
         if (decider_argument(list, sizeof list, claim, measured[i].prefix)) {
             const char *at = list;
             wanted->quantity = measured[i].quantity;
-            while (wanted->count < NAMES && next_name(wanted->names[wanted->count], 64, &at))
+            while (wanted->count < CLAIM_ROWS && next_name(wanted->names[wanted->count], 64, &at))
                 wanted->count++;
             return;
         }
@@ -209,11 +207,12 @@ static void tell_cost(Judgement *j, const Court *court, const Wanted *wanted)
         seconds += row_seconds(court, wanted->names[i], &threads);
     }
     j->minutes = seconds * grade_epochs(grade) * j->seeds_needed / 60;
-    int used = snprintf(j->command, sizeof j->command, "make %s BUDGET=%s SEEDS=\"",
-                        rows_target(court->rows, wanted->names[0]), grade == 'A' ? "paper" : "day");
+    const char *budget = grade == 'A' ? "paper" : "day", *target = rows_target(court->rows, wanted->names[0]);
+    char seeds[40] = "";
     for (int s = 1; s <= j->seeds_needed && s <= 12; s++)
-        used += snprintf(j->command + used, sizeof j->command - (size_t)used, "%s%d", s > 1 ? " " : "", s);
-    snprintf(j->command + used, sizeof j->command - (size_t)used, "%s\"", j->seeds_needed > 12 ? " .." : "");
+        snprintf(seeds + strlen(seeds), sizeof seeds - strlen(seeds), "%s%d", s > 1 ? " " : "", s);
+    snprintf(j->command, sizeof j->command, "make %.150s BUDGET=%s SEEDS=\"%s%s\"", target, budget, seeds,
+             j->seeds_needed > 12 ? " .." : "");
 }
 
 /* Paths, commits and hashes; whether one of them is stale. */

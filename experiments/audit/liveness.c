@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 3, PREMISES = 24 };
+enum { SEEDS = 3 };
 
 /* The list of rows that a claim takes. */
 static bool rows_of(char *list, int size, const Claim *claim)
@@ -96,7 +96,7 @@ static bool told(FILE *out, const char *id, const char *what, const char *before
 static bool runs_live(const Court *court, const Claim *claim, FILE *out)
 {
     char before[96], after[96];
-    Evidence favour, against;
+    Evidence favour = {0}, against = {0};
     Court with = *court;
     const bool ok = made_up_evidence(&favour, claim, true) && made_up_evidence(&against, claim, false);
     with.evidence = &favour;
@@ -210,7 +210,7 @@ static bool quote_live(const Court *court, const Claim *claim, FILE *out)
     Court with = *court;
     with.paper = &paper;
     verdict_of(before, &with, claim);
-    sentence.number++;
+    sentence.number = sentence.number == 1 ? 2 : 1;
     verdict_of(after, &with, claim);
     free(sentence.words);
     return told(out, claim->id, "other words", before, after, support_of(before) == UPHELD);
@@ -235,13 +235,13 @@ static bool share_live(const Court *court, const Claim *claim, FILE *out)
 /* The claim with premises that tests decide, each broken in turn. */
 static bool premises_live(const Claim *claim, FILE *out)
 {
-    Claim made[PREMISES + 1] = {*claim};
-    TestFunction tests[PREMISES];
-    char words[PREMISES][128], ids[PREMISES][64];
-    Judgement all[PREMISES + 1];
+    Claim made[CLAIM_PREMISES + 1] = {*claim};
+    TestFunction tests[CLAIM_PREMISES];
+    char words[CLAIM_PREMISES][128], ids[CLAIM_PREMISES][64];
+    Judgement all[CLAIM_PREMISES + 1];
     int count = 0;
-    for (const char *at = claim->requires; count < PREMISES && next_word(ids[count], sizeof ids[count], &at);
-         count++) {
+    for (const char *at = claim->requires;
+         count < CLAIM_PREMISES && next_word(ids[count], sizeof ids[count], &at); count++) {
         snprintf(words[count], sizeof words[count], "test:%.63s", ids[count]);
         made[count + 1] = (Claim){.id = ids[count],
                                   .rule = RULE_TESTS,
