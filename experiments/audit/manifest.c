@@ -65,7 +65,7 @@ static void tell(const Claims *claims, const char *rows, const char *name, const
 void manifest_tell(const char *folder, const Claims *claims, const char *why, FILE *out)
 {
     char path[1024];
-    Tsv list;
+    Tsv list = {0};
     snprintf(path, sizeof path, "%s/manifest.tsv", folder);
     const bool ok = file_exists(path) && tsv_read(&list, path, header, NULL);
     for (int r = 0; ok && r < list.rows; r++) {
@@ -74,8 +74,7 @@ void manifest_tell(const char *folder, const Claims *claims, const char *why, FI
         if (!file_exists(path) || strstr(why, name))
             tell(claims, tsv_cell(&list, r, 2), name, "is gone or broken", out);
     }
-    if (ok)
-        tsv_free(&list);
+    tsv_free(&list);
 }
 
 int manifest_check(const char *folder, const Evidence *evidence, const Claims *claims, FILE *out)

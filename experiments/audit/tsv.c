@@ -41,8 +41,9 @@ bool tsv_read(Tsv *table, const char *path, const char *header, Error *error)
     for (const char *c = table->bytes; *c && *c != '\n'; c++)
         table->columns += *c == '\t';
     table->columns++;
+    /* A cell ends at a tab or at a line's end; the last row may not be ended. */
     table->cells =
-        calloc((size_t)count_of(table->bytes, '\n') + 1, (size_t)table->columns * sizeof *table->cells);
+        calloc((size_t)count_of(table->bytes, '\n') + count_of(table->bytes, '\t') + 2, sizeof *table->cells);
     if (!table->cells)
         return fail(error, "no memory for the rows of %s", path);
     int number = 1;
