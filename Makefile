@@ -49,7 +49,8 @@ FAST_SRC    := $(filter-out fast/engine/dispatch.c,$(wildcard fast/*.c fast/*/*.
 MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/programs/$(program).c \
 	experiments/programs/$(program)/$(program).c)))
 HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*/*.c experiments/*/*/*.c))
-TEST_SRC    := $(wildcard tests/*.c)
+FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
+TEST_SRC    := $(wildcard tests/*.c) $(filter-out tests/fuzz/main.c,$(FUZZ_SRC))
 
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
 FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
@@ -63,7 +64,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mutants check-sanitize check-torch check-torch-row bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -161,6 +162,21 @@ check-sanitize:
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 $(MAKE) BUILD=build-sanitize \
 		EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all" check
 
+# Every reader against random files, with libFuzzer, in a build of its own by clang (packages clang, libclang-rt-dev and
+# libomp-dev, which nothing else needs). FUZZ_SECONDS each; READERS="idx config" are some of them.
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 60
+fuzz:
+	@command -v $(FUZZ_CC) >/dev/null || { echo "fuzz: there is no $(FUZZ_CC): sudo apt-get install clang libclang-rt-dev" \
+		"libomp-dev" >&2; exit 1; }
+	@$(MAKE) BUILD=build-fuzz CC="$(FUZZ_CC)" ISAS_f32=plain ISAS_bf16="plain amx_emulated" \
+		EXTRA_FLAGS="-O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-pass-failed" build-fuzz/fuzz
+	@bash tests/fuzz.sh build-fuzz $(FUZZ_SECONDS) $(READERS)
+
+$(BUILD)/fuzz: $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/results.o $(BUILD)/libnopool.a
+	$(call say,LD )
+	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
+
 # Kernels and steps against this machine's peaks and oneDNN (all of it takes many minutes), with nothing else running.
 # build/bench WORD .. measures only the lines with these words in their names.
 bench: $(BUILD)/bench
@@ -200,10 +216,10 @@ data: | $(SETUP)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
 clean:
-	@bash experiments/tables/clean.sh $(BUILD) build-sanitize
+	@bash experiments/tables/clean.sh $(BUILD) build-sanitize build-fuzz
 
 superclean:
-	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize
+	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize build-fuzz
 
 help:
 	@cat experiments/programs/help.txt
