@@ -14,17 +14,20 @@ scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/nopool-fuz
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$build/findings"
-export FUZZ_SCRATCH=$scratch OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1
+mkdir "$scratch/reports"
+export FUZZ_SCRATCH=$scratch FUZZ_REPORTS=$scratch/reports OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1
 # What asks for more memory than this gets none: then it must say so.
 # Blocks that libhdf5 loses on broken files are not ours to free.
 echo leak:libhdf5 > "$scratch/leaks"
 export LSAN_OPTIONS=suppressions=$scratch/leaks:print_suppressions=0
-export ASAN_OPTIONS=max_allocation_size_mb=256:allocator_may_return_null=1:detect_stack_use_after_return=0
+# A report goes to a file: a process that reads HDF5 apart has no other place for it.
+export ASAN_OPTIONS=max_allocation_size_mb=256:allocator_may_return_null=1:log_path=$FUZZ_REPORTS/report
 
 number() { sed -n "s/^stat::$1: *//p" "$scratch/log" | tail -1; }
 found=0
 printf '%-11s %10s %8s %6s %6s  %s\n' reader inputs a-second edges corpus findings
 for reader in ${@:-$known}; do
+    rm -f "$FUZZ_REPORTS"/*
     most=$(sed -n "s/^READER($reader, \([0-9]*\))$/\1/p" tests/fuzz/readers.def)
     words=tests/fuzz/$reader.dict
     mkdir -p "$build/corpus/$reader"
@@ -37,6 +40,7 @@ for reader in ${@:-$known}; do
     finding=none
     if [ $status -ne 0 ]; then
         found=1
+        cat "$FUZZ_REPORTS"/* >>"$scratch/log" 2>/dev/null
         file=$(sed -n 's/.*Test unit written to //p' "$scratch/log" | tail -1)
         finding="$(grep -m1 -E 'broken promise|SUMMARY|runtime error|ERROR' "$scratch/log" | cut -c1-160)"
         finding="${finding:-exit status $status}; input: ${file:-none}, log: $build/findings/$reader.log"

@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "../base/files.h"
 #include "../base/hdf5_image.h"
+#include "../base/hdf5_reader.h"
 #include <assert.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,19 +20,19 @@
 #include <string.h>
 
 struct Checkpoint {
-    hid_t file;
-    bool writing;
+    hid_t file;         /* that is written; -1 where one is read */
+    Hdf5Reader *reader; /* of one that is read */
     char path[PATH_MAX], hash_path[PATH_MAX];
 };
 
-static Checkpoint *checkpoint_new(const char *folder, bool writing, Error *error)
+static Checkpoint *checkpoint_new(const char *folder, Error *error)
 {
     Checkpoint *c = malloc(sizeof *c);
     if (c == NULL) {
         fail(error, "no memory for a checkpoint; free some and run again");
         return NULL;
     }
-    *c = (Checkpoint){.file = -1, .writing = writing};
+    *c = (Checkpoint){.file = -1};
     int length = snprintf(c->path, sizeof c->path, "%s/checkpoint.h5", folder);
     int hash_length = snprintf(c->hash_path, sizeof c->hash_path, "%s/checkpoint.sha256", folder);
     if ((size_t)length >= sizeof c->path || (size_t)hash_length >= sizeof c->hash_path) {
@@ -44,7 +45,7 @@ static Checkpoint *checkpoint_new(const char *folder, bool writing, Error *error
 
 Checkpoint *checkpoint_create(const char *folder, Error *error)
 {
-    Checkpoint *c = checkpoint_new(folder, true, error);
+    Checkpoint *c = checkpoint_new(folder, error);
     if (c == NULL)
         return NULL;
     c->file = hdf5_image_create();
@@ -110,7 +111,7 @@ static bool read_verified(char **bytes, size_t *count, char hash[65], const Chec
 
 Checkpoint *checkpoint_open(const char *folder, Error *error)
 {
-    Checkpoint *c = checkpoint_new(folder, false, error);
+    Checkpoint *c = checkpoint_new(folder, error);
     if (c == NULL)
         return NULL;
     char *bytes = NULL, hash[65];
@@ -119,10 +120,14 @@ Checkpoint *checkpoint_open(const char *folder, Error *error)
         free(c);
         return NULL;
     }
-    c->file = hdf5_image_open(bytes, count);
+    Error why;
+    c->reader = hdf5_reader_open(bytes, count, c->path, &why);
     free(bytes);
-    if (c->file < 0) {
-        fail(error, "%s has the right SHA-256 but is no HDF5 file; remove the run's folder", c->path);
+    if (!c->reader) {
+        if (why.text[0])
+            fail(error, "%s", why.text);
+        else
+            fail(error, "%s has the right SHA-256 but is no HDF5 file; remove the run's folder", c->path);
         free(c);
         return NULL;
     }
@@ -131,51 +136,42 @@ Checkpoint *checkpoint_open(const char *folder, Error *error)
 
 bool checkpoint_put(Checkpoint *c, const char *name, const double *values, size_t count, Error *error)
 {
-    assert(c->writing);
+    assert(c->file >= 0);
     hsize_t dims[1] = {count};
     return hdf5_image_put(c->file, name, H5T_IEEE_F64LE, 1, dims, values) ||
            fail(error, "HDF5 cannot add '%s' (%zu numbers) to %s; the name is taken or memory ran out", name,
                 count, c->path);
 }
 
-/* Whether the dataset is one-dimensional and of this length; *found is its length or -1. */
-static bool has_length(hid_t dataset, size_t count, long long *found)
-{
-    hid_t space = H5Dget_space(dataset);
-    hsize_t dims[H5S_MAX_RANK] = {0};
-    *found = -1;
-    if (H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, dims, NULL) == 1)
-        *found = (long long)dims[0];
-    H5Sclose(space);
-    return *found >= 0 && (size_t)*found == count;
-}
-
 bool checkpoint_get(Checkpoint *c, const char *name, double *values, size_t count, Error *error)
 {
-    assert(!c->writing);
-    hid_t dataset = H5Dopen2(c->file, name, H5P_DEFAULT);
-    if (dataset < 0)
+    int rank;
+    uint64_t dims[HDF5_RANK];
+    assert(c->reader);
+    Hdf5Status status = hdf5_reader_shape(&rank, dims, c->reader, name);
+    if (status == HDF5_FOUND && rank == 1 && dims[0] == count)
+        status = hdf5_reader_values(values, count, c->reader, name);
+    else if (status == HDF5_FOUND && rank == 1)
+        return fail(error,
+                    "%s: the dataset '%s' holds %llu numbers, not %zu; it is a checkpoint of another network",
+                    c->path, name, (unsigned long long)dims[0], count);
+    else if (status == HDF5_FOUND || status == HDF5_NO_SHAPE)
+        return fail(error, "%s: the dataset '%s' is not one-dimensional; the file was not written here",
+                    c->path, name);
+    if (status == HDF5_CRASHED)
+        return hdf5_reader_crashed(c->reader, error);
+    if (status == HDF5_MISSING || status == HDF5_NO_DATASET)
         return fail(error,
                     "%s has no dataset '%s'; it was written by another version of this program, or for "
                     "another network",
                     c->path, name);
-    long long found;
-    bool right = has_length(dataset, count, &found);
-    bool read = right && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
-    H5Dclose(dataset);
-    if (right)
-        return read || fail(error, "%s: the dataset '%s' cannot be read as numbers", c->path, name);
-    if (found < 0)
-        return fail(error, "%s: the dataset '%s' is not one-dimensional; the file was not written here",
-                    c->path, name);
-    return fail(error,
-                "%s: the dataset '%s' holds %lld numbers, not %zu; it is a checkpoint of another network",
-                c->path, name, found, count);
+    return status == HDF5_FOUND ||
+           fail(error, "%s: the dataset '%s' cannot be read as numbers", c->path, name);
 }
 
 bool checkpoint_put_text(Checkpoint *c, const char *name, const char *text, Error *error)
 {
-    assert(c->writing);
+    assert(c->file >= 0);
     hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
     bool typed = H5Tset_size(type, strlen(text) + 1) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0;
     hid_t attribute = typed ? H5Acreate2(c->file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
@@ -192,29 +188,24 @@ bool checkpoint_put_text(Checkpoint *c, const char *name, const char *text, Erro
 
 bool checkpoint_get_text(Checkpoint *c, const char *name, char *text, size_t size, Error *error)
 {
-    assert(!c->writing);
-    hid_t attribute = H5Aopen(c->file, name, H5P_DEFAULT);
-    if (attribute < 0)
+    size_t bytes;
+    assert(c->reader);
+    switch (hdf5_reader_text(text, size, &bytes, c->reader, name)) {
+    case HDF5_FOUND:
+        return true;
+    case HDF5_MISSING:
         return fail(
             error,
             "%s has no text '%s'; it was written by another version of this program, or for another network",
             c->path, name);
-    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
-                 H5Sget_simple_extent_npoints(space) == 1;
-    size_t length = fixed ? H5Tget_size(type) : 0;
-    bool read = fixed && length <= size && H5Aread(attribute, type, text) >= 0;
-    if (read && memchr(text, 0, length) == NULL)
-        read = fixed = false;
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Aclose(attribute);
-    if (read)
-        return true;
-    if (fixed && length > size)
+    case HDF5_TOO_LONG:
         return fail(error, "%s: the text '%s' has %zu bytes, which is more than the %zu expected", c->path,
-                    name, length, size);
-    return fail(error, "%s: the attribute '%s' is not a text as written here", c->path, name);
+                    name, bytes, size);
+    case HDF5_CRASHED:
+        return hdf5_reader_crashed(c->reader, error);
+    default:
+        return fail(error, "%s: the attribute '%s' is not a text as written here", c->path, name);
+    }
 }
 
 static bool write_hashes(const Checkpoint *c, const char *hash, const char *earlier, Error *error)
@@ -244,17 +235,22 @@ static bool put_in_place(const Checkpoint *c, Error *error)
     return done;
 }
 
+static bool close_both(Checkpoint *c)
+{
+    const bool closed = c->file < 0 || H5Fclose(c->file) >= 0;
+    if (c->reader)
+        hdf5_reader_close(c->reader);
+    free(c);
+    return closed;
+}
+
 bool checkpoint_close(Checkpoint *c, Error *error)
 {
-    bool done = !c->writing || put_in_place(c, error);
-    if (H5Fclose(c->file) < 0 && done)
-        done = fail(error, "HDF5 cannot close %s", c->path);
-    free(c);
-    return done;
+    const bool done = c->file < 0 || put_in_place(c, error);
+    return (close_both(c) && done) || (done && fail(error, "HDF5 cannot close the checkpoint that it wrote"));
 }
 
 void checkpoint_abandon(Checkpoint *c)
 {
-    H5Fclose(c->file);
-    free(c);
+    close_both(c);
 }

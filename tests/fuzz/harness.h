@@ -44,6 +44,10 @@ char *text_of(const uint8_t *bytes, size_t count);
 /* Aborts with the words unless the promise is kept. */
 void expect(bool kept, const char *promise);
 
+/* After a process that read for the reader has crashed: aborts if a sanitizer's report in the folder that
+ * FUZZ_REPORTS names says that it was in the project's code, not inside HDF5, and removes the reports. */
+void expect_crash_elsewhere(void);
+
 /* A refusal has a sentence: one line, of characters that a terminal prints. error->text was "" before. */
 void expect_sentence(bool accepted, const Error *error);
 

@@ -1,6 +1,7 @@
 /* Readers of build/kernel: the HDF5 file as bytes, and jobs on files that are sound HDF5. */
 #include "../../experiments/base/files.h"
 #include "../../experiments/base/hdf5_image.h"
+#include "../../experiments/base/hdf5_reader.h"
 #include "../../experiments/programs/kernel/operations.h"
 #include "harness.h"
 #include <stdio.h>
@@ -114,7 +115,9 @@ void fuzz_job(const uint8_t *bytes, size_t count)
         H5Fclose(file);
         scratch_put("in.h5", file_bytes, size);
         free(file_bytes);
+        hdf5_reader_here = true;
         run_job(pass, set);
+        hdf5_reader_here = false;
     }
     free(text);
 }

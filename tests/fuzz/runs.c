@@ -1,6 +1,7 @@
 /* Readers of a run's folder: its options, its texts, its checkpoint. */
 #include "../../experiments/audit/evidence.h"
 #include "../../experiments/base/files.h"
+#include "../../experiments/base/hdf5_reader.h"
 #include "../../experiments/network/cost.h"
 #include "../../experiments/network/possible.h"
 #include "../../experiments/runs/result.h"
@@ -213,6 +214,8 @@ void fuzz_state(const uint8_t *bytes, size_t count)
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         put_line(c, line, sha256);
     free(text);
+    hdf5_reader_here = true;
     if (checkpoint_close(c, NULL))
         load_run();
+    hdf5_reader_here = false;
 }

@@ -3,9 +3,10 @@
 #define NOPOOL_ARRAYS_H
 
 #include "../../base/error.h"
+#include "../../base/hdf5_answers.h"
 #include <stddef.h>
 
-enum { ARRAY_MAX_RANK = 8, ARRAY_NAME_SIZE = 16 };
+enum { ARRAY_MAX_RANK = HDF5_RANK, ARRAY_NAME_SIZE = 16 };
 
 /* Numbers in row-major order, in double whatever the file holds. rank 0 is a single number, count 1. */
 typedef struct {

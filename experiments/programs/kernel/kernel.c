@@ -3,13 +3,11 @@
 #include "../../base/program.h"
 #include "../../base/threads.h"
 #include "operations.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { EXIT_USAGE = 2, READING_SECONDS = 60 };
+enum { EXIT_USAGE = 2 };
 
 /* Sets *kernels: NULL for ref. */
 static bool choose(const Kernels **kernels, const char *set, Error *error)
@@ -31,39 +29,9 @@ static int misused(const char *sentence, const char *word)
     return EXIT_USAGE;
 }
 
-/* HDF5 itself crashes, or never ends, on some damaged files. Nothing has been written while inputs are read,
- * so what is left to do is to say so; only write and _exit are allowed here. */
-static char damaged[2048];
-
-static void stop_reading(int signal)
-{
-    (void)signal;
-    ssize_t written = write(STDERR_FILENO, damaged, strlen(damaged));
-    (void)written;
-    _exit(EXIT_FAILURE);
-}
-
-static bool read_guarded(Job *job, const char *in, Error *error)
-{
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGALRM};
-    enum { SIGNALS = sizeof signals / sizeof *signals };
-    struct sigaction guard = {.sa_handler = stop_reading}, before[SIGNALS];
-    snprintf(damaged, sizeof damaged,
-             "kernel: %.1024s is damaged: HDF5 crashed on it or took over %d s; write it again\n", in,
-             READING_SECONDS);
-    for (int i = 0; i < SIGNALS; i++)
-        sigaction(signals[i], &guard, &before[i]);
-    alarm(READING_SECONDS);
-    bool read = job_read(job, in, error);
-    alarm(0);
-    for (int i = 0; i < SIGNALS; i++)
-        sigaction(signals[i], &before[i], NULL);
-    return read;
-}
-
 static bool run(Job *job, const char *in, const char *out, Error *error)
 {
-    if (!read_guarded(job, in, error) || !job_run(job, error))
+    if (!job_read(job, in, error) || !job_run(job, error))
         return false;
     Array results[MAX_JOB_ARRAYS];
     for (int i = 0; i < job->output_count; i++)
