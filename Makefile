@@ -36,6 +36,11 @@ FLAGS_avx512:= -march=x86-64-v4 -mprefer-vector-width=512
 FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512bf16
 FLAGS_amx   := $(FLAGS_avx512bf16) -mamx-tile -mamx-bf16 -DAMX
 FLAGS_amx_emulated := -DAMX_EMULATED
+# For build/check alone: each load, store and call of a function is told to tests/trace.c. bf16 with tile products. No loop
+# becomes a memcpy unseen, and clang leaves out no load before a store to the same place.
+FLAGS_traced := -O1 -fsanitize=thread -fno-builtin-memset -fno-builtin-memcpy -Daligned_alloc=trace_alloc \
+	$(foreach name,free memset memcpy,-D$(name)=trace_$(name)) \
+	$(if $(findstring clang,$(CC)),-mllvm -tsan-instrument-read-before-write)
 
 # Packages are asked for inside recipes: in `make setup table1` they are not there yet at parse time.
 PKG_CFLAGS   = $$(pkg-config --cflags $(PACKAGES))
@@ -55,6 +60,7 @@ TEST_SRC    := $(wildcard tests/*.c) $(filter-out tests/fuzz/main.c,$(FUZZ_SRC))
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
 FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
 	$(BUILD)/fast/engine/dispatch.o
+TRACED_OBJ  := $(foreach set,f32 bf16,$(FAST_SRC:%.c=$(BUILD)/%.$(set).traced.o))
 HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
@@ -83,7 +89,7 @@ say = $(if $(V),,@echo "  $(1)  $@")
 
 # Other compilers or flags build anew.
 FLAGS := $(CC) $(REF_FLAGS) $(FAST_FLAGS) $(HOST_FLAGS) $(EXTRA_FLAGS) $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),\
-	$(FLAGS_$(set)) $(FLAGS_$(isa)))) $(ONEDNN)
+	$(FLAGS_$(set)) $(FLAGS_$(isa)))) $(FLAGS_traced) $(ONEDNN)
 $(BUILD)/flags: FORCE | $(SETUP)
 	@mkdir -p $(@D)
 	@[ "$$(cat $@ 2>/dev/null)" = '$(subst ','\'',$(FLAGS))' ] || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
@@ -99,7 +105,10 @@ $(BUILD)/fast/%.$(1).$(2).o: fast/%.c $(BUILD)/flags | $(SETUP)
 	$$(call say,CC )
 	$$(Q)$$(CC) $$(FAST_FLAGS) $$(FLAGS_$(1)) $$(FLAGS_$(2)) -DSET_NAME=$(1) -DISA=$(2) $$(EXTRA_FLAGS) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(eval $(call fast_rule,$(set),$(isa)))))
+$(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)) traced,$(eval $(call fast_rule,$(set),$(isa)))))
+# The hooks are no sanitizer's: no other takes part.
+$(TRACED_OBJ): override EXTRA_FLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(EXTRA_FLAGS))
+$(filter %.bf16.traced.o,$(TRACED_OBJ)): FAST_FLAGS += -DAMX_EMULATED
 
 $(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
@@ -138,7 +147,7 @@ $(BUILD)/$(notdir $(1)): $(BUILD)/$(1).o $(BUILD)/libnopool.a
 endef
 $(foreach main,$(MAINS),$(eval $(call program_rule,$(main:.c=))))
 
-$(BUILD)/check: $(TEST_OBJ) $(BUILD)/libnopool.a
+$(BUILD)/check: $(TEST_OBJ) $(TRACED_OBJ) $(BUILD)/libnopool.a
 	$(call say,LD )
 	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -o $@ $^ $$(pkg-config --libs check) $(PKG_LIBS) -lm
 
@@ -178,9 +187,10 @@ $(BUILD)/fuzz: $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/results.o $(BUILD)/li
 	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
 
 # Kernels and steps against this machine's peaks and oneDNN (all of it takes many minutes), with nothing else running.
-# build/bench WORD .. measures only the lines with these words in their names.
+# build/bench WORD .. measures only the lines with these words in their names. The lines stay in $(BUILD)/bench.tsv, where the
+# book and make bench-plot find them.
 bench: $(BUILD)/bench
-	@$(BUILD)/bench
+	@$(BUILD)/bench | tee $(BUILD)/bench.partial && mv $(BUILD)/bench.partial $(BUILD)/bench.tsv
 
 # Every operation of build/kernel against PyTorch (packages python3-torch, python3-h5py), and 50 iterations of three
 # bilevel runs, whose dumps PyTorch repeats; on whatever data there is.

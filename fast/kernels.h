@@ -40,6 +40,7 @@
 #include "../ref/optimizer.h"
 #include "../ref/squeeze_excite.h"
 #include "../ref/vocabulary.h"
+#include "traffic.h"
 #include <stdint.h>
 
 enum { LANES = 16 };
@@ -177,7 +178,8 @@ typedef struct Kernels {
      */
     double (*multiply_add_loop)(long rounds);
 
-    const Engine *engine; /* the engine made of these operations */
+    const Engine *engine;        /* the engine made of these operations */
+    const TrafficCount *traffic; /* what its passes move */
 } Kernels;
 
 enum { MAX_ISAS = 5 };

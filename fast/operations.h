@@ -148,5 +148,6 @@ void SET(adam_step)(float *w, float *m, float *v, const float *dw, int t, Adam a
 double SET(multiply_add_loop)(long rounds);
 
 extern const Engine SET(engine);
+extern const TrafficCount SET(traffic); /* fast/engine/traffic.c */
 
 #endif

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # draw.sh NAME OUT BUDGET RUNS RECORDS: the figure NAME as OUT/NAME.svg, OUT/NAME.png and its numbers OUT/NAME.tsv, from the finished
 # runs of this budget in RUNS or, where they have nothing to show, from the best group in RECORDS. Nothing is trained, and nothing is
-# replaced before all of it is made. The command stands in the metadata of both pictures.
+# replaced before all of it is made. The command stands in the metadata of both pictures. The roofline is drawn of RUNS as a file, the
+# lines of build/bench.
 set -euo pipefail
 name=$1 out=$2 budget=$3 runs=$4 records=$5
 plots=$(dirname "$0")
 command="make $name"
-case $name in placement | frontier | alpha | forest) command="make figures" ;; esac
+case $name in
+placement | frontier | alpha | forest) command="make figures" ;;
+roofline) command="make bench-plot" ;;
+esac
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -29,9 +33,17 @@ collect() {
     bash "$plots/$name.sh" "$1" >"$scratch/$name.tsv" && [ "$(wc -l <"$scratch/$name.tsv")" -gt 1 ]
 }
 
-export GROUP
-GROUP=$(group_of_budget)
+export GROUP=
 from=$runs
+if [ "$name" = roofline ]; then
+    collect "$from" || {
+        echo "figures: the roofline needs times of steps, which ${from:-no file} does not have: make bench, or name another with BENCH=FILE" >&2
+        exit 1
+    }
+    GROUP=measured
+else
+    GROUP=$(group_of_budget)
+fi
 if [ -n "$GROUP" ]; then
     case $name in
     fig1) for row in no-pooling predefined ours; do probe $row field field.tsv; done ;;

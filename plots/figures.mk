@@ -15,6 +15,12 @@ figures: $(FIGURE_NAMES)
 # The forest is drawn of what the audit judged.
 forest: audit
 
+# The roofline of every step, of the lines of build/bench: of BENCH=FILE, else those that `make bench` left, else the records'.
+ROOFLINE = $(or $(if $(filter file undefined,$(origin BENCH)),$(wildcard $(BUILD)/bench.tsv)),$(BENCH))
+.PHONY: bench-plot
+bench-plot: $(BUILD)/picture | $(SETUP)
+	@PICTURE=$(BUILD)/picture bash plots/draw.sh roofline "$(FIGURES)" "$(BUDGET)" "$(ROOFLINE)" ""
+
 # What figures 1 and 2 show of a net is measured from its checkpoint, once.
 fig1 fig2: $(BUILD)/probe
 $(FIGURE_NAMES): $(BUILD)/picture | $(SETUP)

@@ -24,7 +24,7 @@ END_TEST
 /* A word may be part of any of a line's names, what, kernels and shape. */
 START_TEST(test_bench_measures_what_is_named)
 {
-    static const char *const words[] = {"peak_read f32", "256 f32 peak", "upsample_forward f32 64,32x32"};
+    static const char *const words[] = {"peak_read f32", "256 f32 peak_re", "upsample_forward f32 64,32x32"};
     static const char *const begins[] = {"peak_read\tf32", "peak_read\tf32",
                                          "upsample_forward\tf32\t192x64,32x32\t"};
     ck_assert_msg(program_run("bench %s", words[_i]) == 0, "%s", program_output);
@@ -40,6 +40,50 @@ START_TEST(test_bench_measures_what_is_named)
 }
 END_TEST
 
+/* What is counted and not timed: 15 maps a layer without pooling, 5 forward, 10 backward; 4 at inference;
+ * half the bytes in bf16. */
+START_TEST(test_bench_counts_what_a_step_moves)
+{
+    static const struct {
+        const char *words, *line;
+    } counted[] = {
+        {"weight_step_maps f32 no-pooling,10x64,batch 48",
+         "weight_step_maps\tf32\tno-pooling,10x64,batch 48\t1\t15\tmaps a layer\t-\t-\n"},
+        {"alpha_step_maps f32 R=5,10x64,batch 48", "alpha_step_maps\tf32\tR=5,10x64,batch 48\t1\t"},
+        {"evaluation_maps bf16 no-pooling,10x64,batch 48",
+         "evaluation_maps\tbf16\tno-pooling,10x64,batch 48\t1\t4\tmaps a layer\t-\t-\n"}};
+    ck_assert_msg(program_run("bench %s", counted[_i].words) == 0, "%s", program_output);
+    ck_assert_msg(strstr(program_output, counted[_i].line) != NULL, "%s", program_output);
+    ck_assert_ptr_null(strstr(program_output, "images/s"));
+}
+END_TEST
+
+/* The value and the fraction of the first line of this name. */
+static void find_line(const char *name, double *value, double *fraction)
+{
+    const char *line = strstr(program_output, name);
+    ck_assert_msg(line && sscanf(line, "%*s\t%*s\t%*[^\t]\t%*d\t%lf\t%*s\t%lf", value, fraction) == 2,
+                  "no line %s in\n%s", name, program_output);
+}
+
+/* The roofline is the larger of its two times, and each time has its share of the measured one. */
+START_TEST(test_bench_puts_the_roofline_beside_the_time)
+{
+    static const char *const names[] = {"\nevaluation_by_bytes\t", "\nevaluation_by_arithmetic\t",
+                                        "\nevaluation_roofline\t", "\nevaluation_measured\t"};
+    double value[4], fraction[4];
+    ck_assert_msg(program_run("bench evaluation_ f32 one-res,10x16") == 0, "%s", program_output);
+    for (int i = 0; i < 4; i++)
+        find_line(names[i], &value[i], &fraction[i]);
+    ck_assert_double_eq(value[2], value[0] > value[1] ? value[0] : value[1]);
+    ck_assert_double_eq(fraction[3], 1);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_gt(value[i], 0);
+        ck_assert_double_eq_tol(value[i] / value[3], fraction[i], 2e-3 * fraction[i] + 1e-3);
+    }
+}
+END_TEST
+
 Suite *bench_suite(void)
 {
     Suite *suite = suite_create("bench");
@@ -48,6 +92,8 @@ Suite *bench_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_bench_refuses_words_of_no_line, 0, UNKNOWN);
     tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 3);
+    tcase_add_loop_test(tcase, test_bench_counts_what_a_step_moves, 0, 3);
+    tcase_add_test(tcase, test_bench_puts_the_roofline_beside_the_time);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -134,6 +134,44 @@ START_TEST(test_figures_are_whole_or_not_there)
 }
 END_TEST
 
+/* 100 ms of bytes and 50 of arithmetic in 200: half the ridge, a quarter of the peak. Smaller batches,
+ * narrower nets, fewer threads and steps without a measured time are left out. */
+START_TEST(test_roofline_is_drawn_from_the_lines_of_the_bench)
+{
+    program_put("bench.tsv", ".",
+                "what\tkernels\tshape\tthreads\tvalue\tunit\tfraction_of_peak\tratio_to_onednn\n"
+                "weight_step_by_bytes\tf32\tR=5,10x64,batch 192\t1\t110\tms\t-\t-\n"
+                "weight_step_by_bytes\tf32\tR=5,10x64,batch 192\t2\t100\tms\t-\t-\n"
+                "weight_step_by_arithmetic\tf32\tR=5,10x64,batch 192\t2\t50\tms\t-\t-\n"
+                "weight_step_measured\tf32\tR=5,10x64,batch 192\t2\t200\tms\t-\t-\n"
+                "evaluation_by_bytes\tf32\tR=5,10x64,batch 192\t2\t100\tms\t-\t-\n"
+                "weight_step_by_bytes\tf32\tR=5,10x16,batch 192\t2\t10\tms\t-\t-\n"
+                "weight_step_by_arithmetic\tf32\tR=5,10x16,batch 192\t2\t5\tms\t-\t-\n"
+                "weight_step_measured\tf32\tR=5,10x16,batch 192\t2\t20\tms\t-\t-\n"
+                "weight_step_by_bytes\tf32\tR=5,10x64,batch 48\t2\t10\tms\t-\t-\n"
+                "weight_step_by_arithmetic\tf32\tR=5,10x64,batch 48\t2\t5\tms\t-\t-\n"
+                "weight_step_measured\tf32\tR=5,10x64,batch 48\t2\t20\tms\t-\t-\n");
+    ck_assert_msg(
+        program_shell("PICTURE=%s/picture bash plots/draw.sh roofline %s/figures quick %s/bench.tsv ''",
+                      program_build(), program_folder, program_folder) == 0,
+        "%s", program_output);
+    char *tsv = program_file("figures/roofline.tsv"), *svg = program_file("figures/roofline.svg"),
+         *png = program_file("figures/roofline.png");
+    ck_assert(tsv && svg && png);
+    ck_assert_str_eq(strchr(tsv, '\n') + 1, "weight_step\tf32\tR=5 10x64\t2\t0.5000\t0.2500\t100\t50\t200\n");
+    expect_line(svg, "<desc>make bench-plot");
+    free(tsv);
+    free(svg);
+    free(png);
+    program_put("bench.tsv", ".", "weight_step\tf32\tR=5,10x64,batch 192\t2\t200\timages/s\t-\t-\n");
+    ck_assert_int_ne(program_shell("bash plots/draw.sh roofline %s/none quick %s/bench.tsv ''",
+                                   program_folder, program_folder),
+                     0);
+    ck_assert_ptr_nonnull(strstr(program_output, "needs times of steps"));
+    ck_assert_ptr_null(program_file("none/roofline.svg"));
+}
+END_TEST
+
 /* Pixels scaled by a whole number; a line that is none ends it, and no file is left. */
 START_TEST(test_picture_draws_pixels_and_refuses_others)
 {
@@ -164,6 +202,7 @@ Suite *figures_suite(void)
     tcase_add_test(tcase, test_alpha_shows_what_adams_rate_could_reach);
     tcase_add_test(tcase, test_forest_shows_what_the_audit_judged);
     tcase_add_test(tcase, test_figures_are_whole_or_not_there);
+    tcase_add_test(tcase, test_roofline_is_drawn_from_the_lines_of_the_bench);
     tcase_add_test(tcase, test_picture_draws_pixels_and_refuses_others);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -328,4 +328,5 @@ const Kernels SET(kernels) = {
     .adam_step = SET(adam_step),
     .multiply_add_loop = SET(multiply_add_loop),
     .engine = &SET(engine),
+    .traffic = &SET(traffic),
 };

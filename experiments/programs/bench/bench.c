@@ -16,6 +16,9 @@ static void bench_set(const Kernels *kernels, int threads, bool all_cores)
     if (measure_wanted("peak_read", name, "256 MiB"))
         measure_line("peak_read", name, "256 MiB", threads, measure_peak(kernels, threads).bytes / 1e9,
                      "GB/s", 1, 0);
+    if (measure_wanted("peak_write", name, "256 MiB"))
+        measure_line("peak_write", name, "256 MiB", threads, measure_peak(kernels, threads).written / 1e9,
+                     "GB/s", 1, 0);
     bench_convolutions(kernels, threads);
     bench_maps(kernels, threads);
     bench_mbconv(kernels, threads);
@@ -32,10 +35,24 @@ static void usage(void)
         "With words only the lines whose name, \"what kernels shape\", has every word in it:\n\n"
         "    bench weight_step bf16 10x64\n"
         "    bench conv2d_forward f32 192x64\n"
-        "    bench peak_memory eff-conv\n\n"
+        "    bench peak_memory eff-conv\n"
+        "    bench weight_step_maps\n\n"
         "A line: what, kernels, shape, threads, value, unit, fraction of the measured peak, ratio to "
         "oneDNN's\n"
-        "direct algorithm. Without words all lines, which take many minutes.\n");
+        "direct algorithm. Without words all lines, which take many minutes.\n\n"
+        "Beside the images a second of weight_step, alpha_step and evaluation stands their roofline, from a "
+        "count\n"
+        "of the passes over maps that a step makes:\n\n"
+        "    STEP_bytes          read and written, each map once a pass; nothing is timed for it\n"
+        "    STEP_products       operations of the convolutions, as the algorithms taken make them\n"
+        "    STEP_maps           the bytes of a hidden layer, in maps of full resolution\n"
+        "    STEP_by_bytes       bytes read over peak_read and written over peak_write\n"
+        "    STEP_by_arithmetic  products over peak_multiply_add\n"
+        "    STEP_roofline       the larger of the two\n"
+        "    STEP_measured       the time of the step\n\n"
+        "with each time's share of the measured one in the column of fractions. Where maps fit the caches, "
+        "bytes\n"
+        "take less than at memory's bandwidth. make bench-plot draws it.\n");
 }
 
 /* The sentence of words that no line has. */

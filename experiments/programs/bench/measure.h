@@ -14,9 +14,11 @@
 typedef struct {
     double flops; /* the set's multiply-adds between registers, operations a second */
     double bytes; /* read from memory, bytes a second */
+    double
+        written; /* written to memory by plain stores, each of which reads its line first, bytes a second */
 } Peak;
 
-/* Measured where it is first asked for; the last answer is kept. */
+/* Measured where it is first asked for, and kept. */
 Peak measure_peak(const Kernels *kernels, int threads);
 
 /* From here on only the lines are asked for whose name, "what kernels shape", contains each of these words;

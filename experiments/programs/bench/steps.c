@@ -6,6 +6,7 @@
 #include "../../network/cost.h"
 #include "bench.h"
 #include "nets.h"
+#include "roofline.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,22 @@ static void alpha_step(void *context)
     StepWork *work = context;
     logits_step(work->net, work->batch, (Adam){1e-4, 0.5, 0.999, 1e-8, 3e-4}, ++work->t);
 }
+
+static void evaluate(void *context)
+{
+    StepWork *work = context;
+    network_forward(work->net, work->batch.images, work->batch.labels, work->batch.n, PASS_INFERENCE);
+}
+
+/* A step, and its operations for each multiply-accumulate of the forward pass. */
+static const struct {
+    const char *what;
+    void (*make)(void *);
+    int operations;
+} steps[] = {[WEIGHT_STEP] = {"weight_step", weight_step, 6},
+             [ALPHA_STEP] = {"alpha_step", alpha_step, 4},
+             [EVALUATION] = {"evaluation", evaluate, 2}};
+enum { STEPS = sizeof steps / sizeof *steps };
 
 /* Noise and labels in turn. The program ends if there is no memory. */
 static StepWork make_work(const Kernels *kernels, Case c)
@@ -153,16 +170,27 @@ typedef struct {
     double macs; /* of an image, forward */
 } StepLines;
 
-/* A line of images a second, at so many operations a multiply-accumulate of the forward pass; the seconds of
- * a step, 0 if the line is not asked for. */
-static double step_line(const StepLines *lines, StepWork *work, const char *what, void (*step)(void *),
-                        int operations)
+static bool step_wanted(const StepLines *lines, StepKind step)
 {
-    if (!measure_wanted(what, lines->kernels->name, lines->shape))
+    if (step == ALPHA_STEP && !net_learns(lines->net.net))
+        return false;
+    return measure_wanted(steps[step].what, lines->kernels->name, lines->shape) ||
+           roofline_wanted(steps[step].what, lines->kernels, lines->shape);
+}
+
+/* A line of images a second and those of the roofline; the seconds of the step, 0 if none is asked for. */
+static double step_lines(const StepLines *lines, StepWork *work, StepKind step)
+{
+    if (!step_wanted(lines, step))
         return 0;
-    const double seconds = measure_seconds(step, work), rate = lines->net.batch / seconds;
-    measure_line(what, lines->kernels->name, lines->shape, lines->threads, rate, "images/s",
-                 operations * lines->macs * rate / measure_peak(lines->kernels, lines->threads).flops, 0);
+    const char *what = steps[step].what;
+    const Case c = lines->net;
+    const NetworkSpec s = net_spec(c);
+    const double seconds = measure_seconds(steps[step].make, work), rate = c.batch / seconds;
+    measure_line(
+        what, lines->kernels->name, lines->shape, lines->threads, rate, "images/s",
+        steps[step].operations * lines->macs * rate / measure_peak(lines->kernels, lines->threads).flops, 0);
+    roofline_times(what, lines->kernels, &s, c.batch, step, lines->shape, lines->threads, seconds);
     return seconds;
 }
 
@@ -192,13 +220,14 @@ static void depth_lines(const StepLines *lines, StepWork *work)
 
 static bool any_wanted(const StepLines *lines)
 {
-    static const char *const names[] = {"weight_step", "alpha_step", "pool_and_upsample", "depth_mix_forward",
-                                        "depth_mix_backward"};
+    static const char *const names[] = {"pool_and_upsample", "depth_mix_forward", "depth_mix_backward"};
     const Net net = lines->net.net;
-    const bool has[] = {true, net_learns(net), net == FIVE_LEVELS, net == LEARNED_DEPTH,
-                        net == LEARNED_DEPTH};
-    for (int i = 0; i < 5; i++)
+    const bool has[] = {net == FIVE_LEVELS, net == LEARNED_DEPTH, net == LEARNED_DEPTH};
+    for (int i = 0; i < 3; i++)
         if (has[i] && measure_wanted(names[i], lines->kernels->name, lines->shape))
+            return true;
+    for (int step = 0; step < STEPS; step++)
+        if (step_wanted(lines, (StepKind)step))
             return true;
     return false;
 }
@@ -208,12 +237,15 @@ static void bench_net(const Kernels *kernels, int threads, Case c)
     const NetworkSpec s = net_spec(c);
     StepLines lines = {kernels, c, threads, "", network_cost(&s).macs};
     net_name(lines.shape, sizeof lines.shape, c);
+    for (int step = 0; step < STEPS; step++)
+        if (step != ALPHA_STEP || net_learns(c.net))
+            roofline_counts(steps[step].what, kernels, &s, c.batch, (StepKind)step, lines.shape, threads);
     if (!any_wanted(&lines))
         return;
     StepWork work = make_work(kernels, c);
-    const double weight = step_line(&lines, &work, "weight_step", weight_step, 6);
-    if (net_learns(c.net))
-        step_line(&lines, &work, "alpha_step", alpha_step, 4);
+    const double weight = step_lines(&lines, &work, WEIGHT_STEP);
+    step_lines(&lines, &work, ALPHA_STEP);
+    step_lines(&lines, &work, EVALUATION);
     if (c.net == LEARNED_DEPTH)
         depth_lines(&lines, &work);
     if (c.net == FIVE_LEVELS && measure_wanted("pool_and_upsample", kernels->name, lines.shape))
