@@ -4,8 +4,9 @@
  * the average of every channel; backward reads dy and x for the gates' gradients, then dy, and writes dx.
  * Within MBConv the input is not x but swish(scale x + shift), batch norm and swish of a tensor that is
  * there: formed where it is read, in each of these passes, it is never stored. CHANNELS channels of a pixel
- * are read at a time, whose sums stay in the first cache. What is between the averages and the gates are
- * matrices, of a few thousand products an image (fast/linear.c).
+ * are read at a time, whose sums stay in the first cache; RUN pixels at a time share the gates, which are
+ * four bytes an image where a pixel of bf16 is two. What is between the averages and the gates are matrices,
+ * of a few thousand products an image (fast/linear.c).
  *
  * Error, with u = scale x + shift where scale and shift were rounded once from double, U = |scale x| +
  * |shift|: u is wrong by 3 2^-24 U. |swish'| <= 1.1 and |swish''| <= 1/2, so that
@@ -21,7 +22,7 @@
 #include "simd/logistic.h"
 #include <string.h>
 
-enum { CHANNELS = 64, BLOCK = CHANNELS / UNIT };
+enum { CHANNELS = 64, BLOCK = CHANNELS / UNIT, RUN = 4 };
 
 /* One unit of the input: x itself, or swish(scale x + shift). A channel beyond an odd last one stays 0, since
  * its scale and shift are. */
@@ -36,11 +37,15 @@ INLINE Unit input_unit(const Word *x, const Activation *a, int unit)
     return u;
 }
 
-/* The place of a unit's channel i in a matrix (N,C) in lanes; one beyond the last has none. */
-INLINE Vec matrix_at(const float *matrix, int group, int unit, int i, int part, Shape s)
+/* One unit of a matrix (N,C) in lanes; a channel beyond an odd last one is 0. */
+INLINE Unit matrix_unit(const float *matrix, int group, int unit, int part, Shape s)
 {
-    const int c = unit * UNIT + i;
-    return c < s.c ? load(matrix + ((size_t)group * s.c + c) * LANES + part) : (Vec){0};
+    Unit u = {{{0}}};
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++)
+        if (unit * UNIT + i < s.c)
+            u.channel[i] = load(matrix + ((size_t)group * s.c + unit * UNIT + i) * LANES + part);
+    return u;
 }
 
 /* Sums over the map of one group and a block of channels, of dy times the input, or of the input where dy is
@@ -98,22 +103,54 @@ void SET(excite_dgate)(float *dgate, const Word *dy, const Word *x, Activation a
     sums(dgate, dy, x, a, 1, s);
 }
 
+/* So many runs of pixels has a map; so many pixels has a run. */
+static int runs_of(Shape s)
+{
+    return (s.h * s.w + RUN - 1) / RUN;
+}
+
+static int run_pixels(Shape s, int run)
+{
+    const int left = s.h * s.w - run * RUN;
+    return left < RUN ? left : RUN;
+}
+
 void SET(excite_scale)(Word *y, const Word *x, Activation a, const float *gate, Shape s)
 {
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int pixel = 0; pixel < s.h * s.w; pixel++)
+        for (int run = 0; run < runs_of(s); run++)
             for (int unit = 0; unit < units_of(s.c); unit++)
                 for (int part = 0; part < LANES; part += VL) {
-                    const size_t at =
-                        group * group_words(s) + pixel * pixel_words(s) + (size_t)unit * LANES + (size_t)part;
-                    Unit u = input_unit(x + at, &a, unit);
-                    if (gate)
-                        UNROLL_UNIT
-                    for (int i = 0; i < UNIT; i++)
-                        u.channel[i] *= matrix_at(gate, group, unit, i, part, s);
-                    store_unit(y + at, u);
+                    size_t at = group * group_words(s) + run * RUN * pixel_words(s) + (size_t)unit * LANES +
+                                (size_t)part;
+                    const Unit gates = gate ? matrix_unit(gate, group, unit, part, s) : (Unit){{{0}}};
+                    for (int p = 0; p < run_pixels(s, run); p++, at += pixel_words(s)) {
+                        Unit u = input_unit(x + at, &a, unit);
+                        if (gate)
+                            UNROLL_UNIT
+                        for (int i = 0; i < UNIT; i++)
+                            u.channel[i] *= gates.channel[i];
+                        store_unit(y + at, u);
+                    }
                 }
+}
+
+/* dx of one unit, before what dx holds: dy times the gate and the average's share, through the input's swish
+ * where it has one. */
+INLINE Unit dx_unit(Unit dy, const Word *x, const Activation *a, const Unit *gates, const Unit *shares,
+                    int unit)
+{
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT; i++) {
+        const int c = unit * UNIT + i;
+        if (gates)
+            dy.channel[i] = dy.channel[i] * gates->channel[i] + shares->channel[i];
+        if (a->scale)
+            dy.channel[i] *=
+                swish_slope(load_unit(x).channel[i] * broadcast(a->scale[c]) + broadcast(a->shift[c]));
+    }
+    return dy;
 }
 
 void SET(excite_backward)(Word *dx, const Word *dy, const Word *x, Activation a, const float *gate,
@@ -122,23 +159,21 @@ void SET(excite_backward)(Word *dx, const Word *dy, const Word *x, Activation a,
     const float share = 1.0f / (s.h * s.w);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int pixel = 0; pixel < s.h * s.w; pixel++)
+        for (int run = 0; run < runs_of(s); run++)
             for (int unit = 0; unit < units_of(s.c); unit++)
                 for (int part = 0; part < LANES; part += VL) {
-                    const size_t at =
-                        group * group_words(s) + pixel * pixel_words(s) + (size_t)unit * LANES + (size_t)part;
-                    Unit u = load_unit(dy + at);
-                    UNROLL_UNIT
-                    for (int i = 0; i < UNIT; i++) {
-                        const int c = unit * UNIT + i;
-                        if (gate)
-                            u.channel[i] = u.channel[i] * matrix_at(gate, group, unit, i, part, s) +
-                                           matrix_at(daverage, group, unit, i, part, s) * broadcast(share);
-                        if (a.scale)
-                            u.channel[i] *= swish_slope(load_unit(x + at).channel[i] * broadcast(a.scale[c]) +
-                                                        broadcast(a.shift[c]));
+                    size_t at = group * group_words(s) + run * RUN * pixel_words(s) + (size_t)unit * LANES +
+                                (size_t)part;
+                    Unit gates, shares;
+                    if (gate) {
+                        gates = matrix_unit(gate, group, unit, part, s);
+                        shares = scale_unit(matrix_unit(daverage, group, unit, part, s), share);
                     }
-                    store_unit(dx + at, add ? add_units(load_unit(dx + at), u) : u);
+                    for (int p = 0; p < run_pixels(s, run); p++, at += pixel_words(s)) {
+                        const Unit u = dx_unit(load_unit(dy + at), x + at, &a, gate ? &gates : NULL,
+                                               gate ? &shares : NULL, unit);
+                        store_unit(dx + at, add ? add_units(load_unit(dx + at), u) : u);
+                    }
                 }
 }
 

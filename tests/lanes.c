@@ -194,6 +194,11 @@ double roundings(double n)
     return n / (1 - n * 0x1p-24);
 }
 
+double depthwise_weights_roundings(Shape s)
+{
+    return roundings(unit * s.h * s.w + 2);
+}
+
 double run_roundings(void)
 {
     return unit == 2 ? roundings(BF16_RUN + 1) : 0;

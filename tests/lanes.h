@@ -59,6 +59,9 @@ double roundings(double n);
  * bf16 adds a run of pixels in float. */
 double run_roundings(void);
 
+/* Roundings of fast/depthwise_backward_weights.c: a lane of bf16 may hold pairs of images. */
+double depthwise_weights_roundings(Shape s);
+
 /* Adds to a gauge, of which n roundings are allowed, what storing y `stores` times adds in bf16; in f32
  * nothing. For a gauge that is many times |y|. */
 void add_stores(double *gauge, const double *y, size_t count, double n, double stores);

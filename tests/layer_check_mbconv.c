@@ -363,7 +363,7 @@ void layer_check_mbconv_backward(double *dfilters, double *error, const LayerCas
     ref_depthwise_backward_weights(dw_error, NULL, size, stored_error(first.error_g, first.g, count), l.wide);
     ref_depthwise_backward_weights(dw_gauge, NULL, size, absolute(first.g, count), l.wide);
     for (size_t i = 0; i < filters; i++)
-        error[l.at.depthwise + i] += dw_error[i] + unit * (l.wide.h * l.wide.w + 2) * dw_gauge[i];
+        error[l.at.depthwise + i] += dw_error[i] + unit * depthwise_weights_roundings(l.wide) * dw_gauge[i];
 
     Gradient dh = gradient_of(count), du = gradient_of(count);
     ref_depthwise_backward_data(dh.value, dfiltered, w, l.wide);

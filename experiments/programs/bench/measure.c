@@ -1,9 +1,11 @@
 /* Measuring for build/bench. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "measure.h"
 #include "../../base/progress.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { MOST_REPETITIONS = 101 };
 
@@ -156,13 +158,19 @@ Peak measure_peak(const Kernels *kernels, int threads)
     return known[at].peak;
 }
 
+/* In pages of 2 MiB, like the engine's (fast/engine/memory.c). */
 void *measure_numbers(size_t bytes)
 {
-    float *x = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    const size_t page = bytes < 1 << 23 ? 64 : 1 << 21, rounded = (bytes + page - 1) / page * page;
+    float *x = aligned_alloc(page, rounded);
     if (!x) {
         fprintf(stderr, "bench: not enough memory for %zu bytes\n", bytes);
         exit(1);
     }
+#ifdef MADV_HUGEPAGE
+    if (page > 64)
+        (void)madvise(x, rounded, MADV_HUGEPAGE);
+#endif
     for (size_t i = 0; i < bytes / sizeof *x; i++)
         x[i] = (float)((i * 2654435761u >> 12) % 2001) / 1000 - 1;
     return x;
