@@ -87,7 +87,9 @@ static void put_project(void)
     put("paper/choices.tsv",
         "id\tpaper\tdefault\treason\toption\ndown\tpooling\tmax\tusual\t--down=average\n");
     put("paper/coverage.tsv", "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain\n1\t2\tdef\tno claim\n");
-    put("tests/test_x.c", "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
+    put("tests/test_x.c",
+        "/* A suite. " MARK
+        "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
     put("tests/suites.def", "SUITE(x)\n");
     put("ref/sum.c", "/* A sum.\n *\n * " MARK "eq. */\n");
     put("fast/none.c", "/* Nothing. */\n");
@@ -164,15 +166,21 @@ START_TEST(test_audit_misses_what_is_taken_away)
     put_project();
     put("tests/test_x.c", "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_two)\n");
     expect_fault("claim eq", "test_one, which does not exist");
-    put("tests/test_x.c", "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one_more);\n");
+    put("tests/test_x.c",
+        "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one_more);\n");
     expect_fault("claim eq", "test_one, which nothing runs");
-    put("tests/test_x.c", "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
+    put("tests/test_x.c",
+        "/* A suite. " MARK
+        "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
     put("tests/suites.def", "SUITE(y)\n");
     expect_fault("claim eq", "test_one, which nothing runs");
     put("tests/suites.def", "SUITE(x)\n");
-    put("tests/test_x.c", "/* A suite. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
+    put("tests/test_x.c",
+        "/* A suite. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
     expect_fault("claim eq", "does not name it");
-    put("tests/test_x.c", "/* A suite. " MARK "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
+    put("tests/test_x.c",
+        "/* A suite. " MARK
+        "eq. */\n\nSTART_TEST(test_one)\n    tcase_add_test(x, test_one);\nSuite *x_suite(void)\n");
     put("ref/sum.c", "/* A sum. */\n");
     expect_fault("claim eq", "ref/sum.c, which does not name it");
     take_away("ref/sum.c");
@@ -198,6 +206,8 @@ START_TEST(test_audit_misses_what_is_taken_away)
     put("paper/choices.tsv",
         "id\tpaper\tdefault\treason\toption\ndown\tpooling\tmax\tusual\t--down=average\n");
     ck_assert_msg(audit("") == 0, "%s", said());
+    take_away("records/manifest.tsv");
+    expect_fault("records/manifest.tsv", "is gone");
 }
 END_TEST
 

@@ -27,6 +27,16 @@ bool manifest_write(const char *folder, const Evidence *evidence, Error *error)
     return ok;
 }
 
+/* Whether the folder is called records. */
+static bool keeps_records(const char *folder)
+{
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    return length >= 7 && strncmp(folder + length - 7, "records", 7) == 0 &&
+           (length == 7 || folder[length - 8] == '/');
+}
+
 static const Folder *folder_of(const Evidence *evidence, const char *root, const char *name)
 {
     for (int f = 0; f < evidence->folders_count; f++) {
@@ -84,8 +94,12 @@ int manifest_check(const char *folder, const Evidence *evidence, const Claims *c
     Error error;
     int faults = 0;
     snprintf(path, sizeof path, "%s/manifest.tsv", folder);
-    if (!file_exists(path))
-        return 0;
+    if (!file_exists(path)) {
+        if (!keeps_records(folder))
+            return 0;
+        fprintf(out, "records: %s is gone, without which no run is missed: make records\n", path);
+        return 1;
+    }
     if (!tsv_read(&list, path, header, &error)) {
         fprintf(out, "records: %s\n", error.text);
         tsv_free(&list);

@@ -14,8 +14,8 @@ bool manifest_write(const char *folder, const Evidence *evidence, Error *error);
  * names, and the claims that they decide. */
 void manifest_tell(const char *folder, const Claims *claims, const char *why, FILE *out);
 
-/* Compares with what was read; a folder without a manifest is no record and has no faults. A sentence a line
- * on out; returns how many. */
+/* Compares with what was read; a folder called records without a manifest is a fault, any other is no record. A
+ * sentence a line on out; returns how many. */
 int manifest_check(const char *folder, const Evidence *evidence, const Claims *claims, FILE *out);
 
 #endif
