@@ -23,7 +23,7 @@ while IFS=$'\t' read -r file expression suites what; do
 done <"$scratch/list"
 [ $stale = 0 ] || { echo "mutants: tests/mutants.tsv does not fit the sources"; exit 1; }
 [ "${1:-}" = dry ] && { echo "mutants: each of $(wc -l <"$scratch/list") changes its file"; exit 0; }
-export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build CK_TIMEOUT_MULTIPLIER=4 TMPDIR=$scratch/tmp
+export OMP_WAIT_POLICY=passive NOPOOL_BUILD=build CK_TIMEOUT_MULTIPLIER=12 TMPDIR=$scratch/tmp
 mkdir "$scratch/whole" "$TMPDIR"
 tar c --exclude=./build --exclude='./build-*' --exclude=./runs --exclude=./data --exclude=./.git . | tar x -C "$scratch/whole"
 [ -d data ] && ln -s "$PWD/data" "$scratch/whole/data"
@@ -38,16 +38,26 @@ fi
 # A broken source may leave a variable unused: a warning is no error here. Optimised little, it builds in half the time.
 build() { make -C "$1" -j"$2" "${sets[@]}" EXTRA_FLAGS="-Wno-error -O1" all build/check build/picture >"$1.log" 2>&1; }
 
-# Runs one suite in a folder: "passes", "fails" or, where nothing but time ran out, "hangs".
+# A check failed, and not by the clock.
+failed() { grep -a '^not ok' "$1" 2>/dev/null | grep -qv 'Test timeout expired'; }
+
+# Runs one suite in a folder, up to the first check that fails: "passes", "fails" or, where nothing but time ran out, "hangs".
 run_suite() {
-    local log=$1.log status=0
-    (cd "$1" && CK_RUN_SUITE=$2 timeout 900 build/check) >"$log" 2>&1 || status=$?
-    [ $status = 0 ] && { echo passes; return; }
-    [ $status = 124 ] && { echo hangs; return; }
-    if grep -q 'Test timeout expired' "$log" && ! grep -E '^tests/.*:[FE]:' "$log" | grep -vq 'Test timeout expired'; then
-        echo hangs
-    else
+    local log=$1.tap status=0 suite
+    rm -f "$log"
+    (cd "$1" && CK_RUN_SUITE=$2 CK_TAP_LOG_FILE_NAME=$log exec timeout 900 build/check) >"$1.log" 2>&1 &
+    suite=$!
+    while kill -0 $suite 2>/dev/null; do
+        failed "$log" && kill $suite && break
+        sleep 0.2
+    done
+    wait $suite || status=$?
+    if [ $status = 0 ]; then
+        echo passes
+    elif failed "$log" || { [ $status != 124 ] && ! grep -qa 'Test timeout expired' "$log"; }; then
         echo fails
+    else
+        echo hangs
     fi
 }
 
