@@ -71,6 +71,11 @@ static void put_run(const char *row, int seed, const char *options, double accur
     put(name, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n1\t36\t0\t100\n");
 }
 
+static void list_records(void)
+{
+    ck_assert_int_eq(program_run("audit --root=%s --manifest %s/records", program_folder, program_folder), 0);
+}
+
 /* Two claims: one that a test and a file decide, one that six runs decide. */
 static void put_project(void)
 {
@@ -99,7 +104,7 @@ static void put_project(void)
         put_run("b", seed, "pooling\tnone", 89.9 + 0.05 * seed);
     }
     put("check.tsv", "test_one\tpass\tc0\n");
-    ck_assert_int_eq(program_run("audit --root=%s --manifest %s/records", program_folder, program_folder), 0);
+    list_records();
 }
 
 /* The end of what the last program printed: its faults. */
@@ -244,14 +249,17 @@ START_TEST(test_audit_grades_folders)
         put_run("a", seed, "pooling\tlearned\nbatch\t64", 92.4 + 0.05 * seed);
         put_run("b", seed, "pooling\tnone", 89.9 + 0.05 * seed);
     }
+    list_records();
     ck_assert_msg(audit("") == 0, "%s", said());
     ck_assert_ptr_nonnull(strstr(column("gain", 3), "not run")); /* of two protocols */
     for (int seed = 1; seed <= 3; seed++)
         put_run("a", seed, "pooling\tlearned\nlevels\t3", 92.4 + 0.05 * seed);
+    list_records();
     ck_assert_int_eq(audit(""), 0);
     ck_assert_ptr_nonnull(strstr(column("gain", 3), "not run")); /* of another row */
     for (int seed = 1; seed <= 3; seed++)
         put_run("a", seed, "pooling\tlearned\nlevels\t5", 92.4 + 0.05 * seed);
+    list_records();
     ck_assert_int_eq(audit(""), 0);
     ck_assert_str_eq(column("gain", 1), "confirmed");
 }
@@ -268,6 +276,7 @@ START_TEST(test_audit_never_confirms_an_accuracy_by_smoke)
         put_run("a", seed, "pooling\tlearned", 92.4 + 0.05 * seed);
         put_run("b", seed, "pooling\tnone", 89.9 + 0.05 * seed);
     }
+    list_records();
     ck_assert_msg(audit("") == 0, "%s", said());
     ck_assert_str_eq(column("gain", 1), "confirmed (not decided at this grade)");
     ck_assert_str_eq(column("gain", 2), "D");
@@ -277,6 +286,7 @@ START_TEST(test_audit_never_confirms_an_accuracy_by_smoke)
         put_run("c", seed, "pooling\tlearned", 90.4 + 0.05 * seed);
         put_run("d", seed, "pooling\tnone", 89.9 + 0.05 * seed);
     }
+    list_records();
     ck_assert_msg(audit("") == 0, "%s", said());
     ck_assert_str_eq(column("gain", 2), "A");
     ck_assert_str_eq(column("gain", 4), "0.5000");
