@@ -24,6 +24,7 @@ for line in "${sources[@]}" "${others[@]}"; do
     else
         there=$([ -n "$source" ] && cd "$(dirname "$source")" && pwd)/
         for option in --prune-from= --logits-from=; do command=${command/$option/$option$there}; done
+        : >"$work/out" # a run that has not begun is not measured by the last one's words
         $command --run="$work/run" >"$work/out" 2>&1 &
         pid=$!
         while kill -0 $pid 2>/dev/null && ! grep -q 'epochs of .* batches' "$work/out"; do sleep 0.1; done
