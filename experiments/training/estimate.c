@@ -1,8 +1,19 @@
 /* Timing the first steps of a run. */
 #include "estimate.h"
 #include "../base/progress.h"
+#include "faster.h"
 #include "score.h"
 #include <stdio.h>
+
+/* Says which kernel set would be faster, if one would. */
+static void tell_faster(const Run *run)
+{
+    char words[64], line[PROGRESS_WIDTH + 1];
+    if (!faster_set(words, &run->plan.network, run->net->engine))
+        return;
+    progress_text(line, run->folder, words);
+    progress_note("%s", line);
+}
 
 static bool tell(const Estimate *e, Run *run, Error *error)
 {
@@ -16,13 +27,16 @@ static bool tell(const Estimate *e, Run *run, Error *error)
     const double image = (progress_seconds() - start) / batch;
     const int epochs = plan->epochs - run->epoch;
     const double steps = (double)epochs * plan->iterations - run->iteration;
+    const double minute = 60,
+                 left = steps * e->step + image * (o->images_test + (epochs - 1.0) * o->images_epoch);
     char figures[128], duration[32], line[PROGRESS_WIDTH + 1];
-    progress_duration(duration,
-                      steps * e->step + image * (o->images_test + (epochs - 1.0) * o->images_epoch));
+    progress_duration(duration, left);
     snprintf(figures, sizeof figures, "%d epochs of %d batches, %.3f s each: about %s", epochs,
              plan->iterations, e->step, duration);
     progress_text(line, run->folder, figures);
     progress_note("%s", line);
+    if (e->starts && left >= minute)
+        tell_faster(run);
     return true;
 }
 

@@ -154,7 +154,8 @@ static bool save(Run *run, Session *session, Error *error)
 /* The steps of an epoch that are left, or until a signal asks to stop. */
 static bool train_epoch(Run *run, Session *session, Error *error)
 {
-    const double since = progress_seconds(), before = run->seconds;
+    double since = progress_seconds();
+    const double before = run->seconds;
     const int from = run->iteration;
     while (run->iteration < run->plan.iterations && !stop_signal()) {
         const double start = progress_seconds();
@@ -163,8 +164,10 @@ static bool train_epoch(Run *run, Session *session, Error *error)
         const double step = progress_seconds() - start;
         run->seconds = before + progress_seconds() - since;
         show(run, since, run->iteration - from);
+        const double told = progress_seconds();
         if (!estimate_step(&session->estimate, run, step, error))
             return false;
+        since += progress_seconds() - told;
         if (progress_seconds() - session->saved >= session->save_every && !save(run, session, error))
             return false;
     }
@@ -275,6 +278,7 @@ static bool train_epochs(Run *run, Session *session, Error *error)
 bool training_finish(Run *run, double save_every, const char *dump, Error *error)
 {
     Session session = {.save_every = save_every, .saved = progress_seconds()};
+    session.estimate.starts = iterations_done(run) == 0;
     if (dump && !(session.dump = dump_begin(run, dump, error)))
         return false;
     bool ok = feed_make(&session.feed, &run->plan, error);
