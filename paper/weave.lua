@@ -275,8 +275,15 @@ local function escape(text)
   return (text:gsub("&", "&amp;"):gsub("<", "&lt;"):gsub(">", "&gt;"):gsub('"', "&quot;"))
 end
 
+-- What scrolls by itself is a landmark, each with a name of its own.
+local landmarks = 0
+local function scrolling(name)
+  landmarks = landmarks + 1
+  return string.format('<div class="wide" tabindex="0" role="region" aria-label="%s %d">', name, landmarks)
+end
+
 local function html_table(source, columns)
-  local html = {'<div class="wide" tabindex="0" role="region" aria-label="Table"><table><thead><tr>'}
+  local html = {scrolling("Table") .. "<table><thead><tr>"}
   for _, column in ipairs(columns) do html[#html + 1] = "<th scope=\"col\">" .. escape((column:gsub("_", " "))) .. "</th>" end
   html[#html + 1] = "</tr></thead><tbody>"
   for _, row in ipairs(source.rows) do
@@ -367,7 +374,7 @@ local function ledger(div)
     end
   end
   if count == 0 and div.attributes.place ~= "rest" then refuse("no claim stands at the place %s", div.attributes.place) end
-  return pandoc.RawBlock("html", '<div class="wide" tabindex="0" role="region" aria-label="Claims"><table class="ledger"><thead><tr><th scope="col">claim</th>' ..
+  return pandoc.RawBlock("html", scrolling("Claims") .. '<table class="ledger"><thead><tr><th scope="col">claim</th>' ..
     '<th scope="col">what the paper says</th><th scope="col">verdict</th><th scope="col">grade</th><th scope="col">state</th>' ..
     '<th scope="col">decided by</th></tr></thead><tbody>' .. table.concat(html) .. "</tbody></table></div>")
 end
