@@ -147,6 +147,20 @@ START_TEST(test_differences_are_paired_by_seed_too)
 }
 END_TEST
 
+/* A table without costs, as the paper's second, does not say what a cost is. */
+START_TEST(test_only_tables_with_costs_explain_them)
+{
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("\nCost is 10^9 multiply-accumulates");
+    put("", "t.tsv",
+        "row\tlabel\taccuracy\toptions\nnone\tNo Pooling\t87.3\t--pooling=none\n"
+        "ours\tOur Model\t92.5\t--pooling=learned\n");
+    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_ptr_null(strstr(program_output, "Cost"));
+    expects("\n\n+- is a 95% interval");
+}
+END_TEST
+
 START_TEST(test_one_seed_is_undecided)
 {
     ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
@@ -389,6 +403,7 @@ Suite *table_suite(void)
     tcase_add_checked_fixture(tcase, write_runs, NULL);
     tcase_add_test(tcase, test_table_of_three_seeds);
     tcase_add_test(tcase, test_differences_are_paired_by_seed_too);
+    tcase_add_test(tcase, test_only_tables_with_costs_explain_them);
     tcase_add_test(tcase, test_one_seed_is_undecided);
     tcase_add_test(tcase, test_one_seed_compares_the_networks_image_by_image);
     tcase_add_test(tcase, test_one_seed_without_predictions_says_so);

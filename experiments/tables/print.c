@@ -195,11 +195,13 @@ void table_print_rows(const Table *table, const TableStyle *style)
         print_row(&table->rows[i], table, style);
         older = older || is_older(&table->rows[i]);
     }
+    putchar('\n');
+    if (any(table, offsetof(Row, cost)))
+        printf("Cost is 10^9 multiply-accumulates of the convolutions for one image (the paper's column is "
+               "headed "
+               "MFLOPS); a\nverdict on it is arithmetic, at the paper's size.\n");
     printf(
-        "\nCost is 10^9 multiply-accumulates of the convolutions for one image (the paper's column is headed "
-        "MFLOPS); a\nverdict on it is arithmetic, at the paper's size. +- is a 95%% interval; accuracy is "
-        "that of the "
-        "last epoch, and the\nbest on test is never used.\n");
+        "+- is a 95%% interval; accuracy is that of the last epoch, and the best on test is never used.\n");
     if (has_formula(table))
         printf("By formula: a fabric as its paper counts it, three full convolutions a node; its graph has "
                "fewer, "
