@@ -49,7 +49,9 @@ PACKAGES    := hdf5 gsl zlib libcrypto
 
 PROGRAMS    := train evaluate kernel table audit bench probe
 REF_SRC     := $(wildcard ref/*.c)
-FAST_SRC    := $(filter-out fast/engine/dispatch.c,$(wildcard fast/*.c fast/*/*.c))
+# What is compiled once, not for every set.
+ONCE_SRC    := fast/engine/dispatch.c fast/engine/ranks.c
+FAST_SRC    := $(filter-out $(ONCE_SRC),$(wildcard fast/*.c fast/*/*.c))
 # A program is experiments/programs/NAME.c, or experiments/programs/NAME/NAME.c with its own parts beside it.
 MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/programs/$(program).c \
 	experiments/programs/$(program)/$(program).c)))
@@ -59,7 +61,7 @@ TEST_SRC    := $(wildcard tests/*.c) $(filter-out tests/fuzz/main.c,$(FUZZ_SRC))
 
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
 FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
-	$(BUILD)/fast/engine/dispatch.o
+	$(ONCE_SRC:%.c=$(BUILD)/%.o)
 TRACED_OBJ  := $(foreach set,f32 bf16,$(FAST_SRC:%.c=$(BUILD)/%.$(set).traced.o))
 HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
@@ -110,7 +112,7 @@ $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)) traced,$(eval $(call fast_ru
 $(TRACED_OBJ): override EXTRA_FLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(EXTRA_FLAGS))
 $(filter %.bf16.traced.o,$(TRACED_OBJ)): FAST_FLAGS += -DAMX_EMULATED
 
-$(BUILD)/fast/engine/dispatch.o: fast/engine/dispatch.c $(BUILD)/flags | $(SETUP)
+$(ONCE_SRC:%.c=$(BUILD)/%.o): $(BUILD)/%.o: %.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
 	$(Q)$(CC) $(FAST_FLAGS) $(patsubst %,-DHAVE_%,$(sort $(ISAS_f32) $(ISAS_bf16))) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<

@@ -16,6 +16,7 @@
  * gauge, in bf16 (2 M + 2) 2^-24 gauge. */
 #include "conv2d/products.h"
 #include "operations.h"
+#include "ranks.h"
 #include <string.h>
 
 enum { CHANNELS = 64, BLOCK = CHANNELS / UNIT, ROWS = 4, PIXELS = 4, TAPS = 9, SUMS = TAPS + 1 };
@@ -232,11 +233,12 @@ void SET(depthwise_backward_weights)(float *dw, float *db, const Word *dy, const
                 add_lanes(scratch + (size_t)group * s.c * SUMS, &block, first, count, part, s, used);
             }
         }
+    const double *partials = ranks_gathered(scratch, SET(depthwise_scratch)(s), RANKS_FIRST);
     for (int c = 0; c < s.c; c++)
         for (int i = 0; i < SUMS; i++) {
             double sum = 0;
-            for (int group = 0; group < groups; group++)
-                sum += scratch[((size_t)group * s.c + c) * SUMS + i];
+            for (int group = 0; group < groups * ranks_count(); group++)
+                sum += partials[((size_t)group * s.c + c) * SUMS + i];
             if (i < TAPS)
                 dw[(size_t)c * TAPS + i] += sum;
             else if (db)

@@ -3,6 +3,7 @@
  * (n + 2) 2^-24 gauge with n = C forward, K for dx, and n = N + G for dw and db (G groups: a partial each,
  * added in order). */
 #include "operations.h"
+#include "ranks.h"
 #include "simd/isa.h"
 
 void SET(linear_forward)(float *y, const float *x, const float *w, const float *b, int n, int c, int k)
@@ -31,9 +32,13 @@ static void backward_data(float *dx, const float *dy, const float *w, int n, int
             }
 }
 
-/* dw (K,C) and db (K): for each number, one partial a group over its used lanes. */
+/* dw (K,C) and db (K): for each number, one partial a group over its used lanes. Operands are as small as
+ * partials: every rank takes those of the whole batch. */
 static void backward_weights(float *dw, float *db, const float *dy, const float *x, int n, int c, int k)
 {
+    dy = ranks_gathered(dy, lanes_count((Shape){n, k, 1, 1}) * sizeof *dy, RANKS_FIRST);
+    x = ranks_gathered(x, lanes_count((Shape){n, c, 1, 1}) * sizeof *x, RANKS_SECOND);
+    n = ranks_batch(n);
     for (int group = 0; group < lanes_groups(n); group++)
         for (int o = 0; o < k; o++) {
             const float *gradient = dy + ((size_t)group * k + o) * LANES;

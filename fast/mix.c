@@ -7,6 +7,7 @@
  *
  * Claims: eq5. */
 #include "operations.h"
+#include "ranks.h"
 #include "simd/isa.h"
 #include <assert.h>
 #include <math.h>
@@ -68,15 +69,17 @@ static double group_dot(const Word *a, const Word *b, Shape s, int group)
 void SET(mix_backward)(Word *const dx[], float *dalpha, const Word *dy, const Word *const x[],
                        const float *alpha, uint64_t kept, int levels, Shape s, double *scratch)
 {
+    const int groups = lanes_groups(s.n);
     for (int r = 0; r < levels; r++) {
         if (!level_kept(kept, r))
             continue;
 #pragma omp parallel for schedule(static)
-        for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int group = 0; group < groups; group++)
             scratch[group] = group_dot(dy, x[r], s, group);
+        const double *partials = ranks_gathered(scratch, groups * sizeof *scratch, RANKS_FIRST);
         double sum = 0;
-        for (int group = 0; group < lanes_groups(s.n); group++)
-            sum += scratch[group];
+        for (int group = 0; group < groups * ranks_count(); group++)
+            sum += partials[group];
         dalpha[r] += sum;
         if (!dx || !dx[r])
             continue;

@@ -140,10 +140,11 @@ static Head *head_create(const HeadSpec *spec, Slices slices, int batch)
     return NULL;
 }
 
-static double head_forward(Head *head, const Tensor *x, const int *labels)
+static double head_forward(Head *head, const Tensor *x, const int *labels, int n)
 {
     const HeadSpec *spec = &head->spec;
-    head->n = x->shape.n;
+    assert(n == x->shape.n);
+    head->n = n;
     head->labels = labels;
     ref_global_average_forward(head->average, x->data, x->shape);
     if (spec->linear) {

@@ -347,9 +347,10 @@ typedef struct Engine {
 
     Head *(*head_create)(const HeadSpec *spec, Slices slices, int batch);
     void (*head_free)(Head *head);
-    /* Mean cross-entropy of the batch x against labels (N). */
-    double (*head_forward)(Head *head, const Tensor *x, const int *labels);
-    /* The class logits (N, classes) of the last forward pass. */
+    /* Mean cross-entropy of a batch of n images against labels (n). x is the batch, or this process's part of
+     * it where several divide it (fast/ranks.h). */
+    double (*head_forward)(Head *head, const Tensor *x, const int *labels, int n);
+    /* The class logits (n, classes) of the last forward pass. */
     void (*head_logits)(const Head *head, double *logits);
     /* Writes dx, adds what is wanted to the gradients. */
     void (*head_backward)(Head *head, Tensor *dx, unsigned wanted);

@@ -68,12 +68,12 @@ static void layer_forward(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     ref_engine.layer_forward(layer, y, x, pass);
 }
 
-static double head_forward(Head *head, const Tensor *x, const int *labels)
+static double head_forward(Head *head, const Tensor *x, const int *labels, int n)
 {
     Event *event = last_event();
     ck_assert_int_le(event->n, 16);
     memcpy(event->labels, labels, (size_t)event->n * sizeof *labels);
-    event->loss = ref_engine.head_forward(head, x, labels);
+    event->loss = ref_engine.head_forward(head, x, labels, n);
     look(event);
     return event->loss;
 }

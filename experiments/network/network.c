@@ -1,5 +1,6 @@
 /* The network on an engine: layers bound to their slices of the vectors, maps handed from one to the next. */
 #include "network.h"
+#include "../../fast/ranks.h"
 #include "../../ref/random.h"
 #include "fabric.h"
 #include <math.h>
@@ -129,30 +130,30 @@ static bool create_layers(Network *net)
                  .dlogits = net->dlogits,
                  .statistics = net->statistics,
                  .scratch = net->scratch};
-    if (s->net != NET_LAYERS && !(net->fabric = fabric_create(e, s, &at, net->batch)))
+    if (s->net != NET_LAYERS && !(net->fabric = fabric_create(e, s, &at, net->part)))
         return false;
     for (int l = 0; l < layers_of(s); l++) {
         const LayerSpec layer = network_layer(s, l);
-        if (!(net->layer[l] = e->layer_create(&layer, at, net->batch)))
+        if (!(net->layer[l] = e->layer_create(&layer, at, net->part)))
             return false;
         at.filters_at += layer_filters_count(&layer);
         at.logits_at += s->levels;
         at.statistics_at += layer_statistics_count(&layer);
     }
     const DepthSpec depth = network_depth(s);
-    if (s->depth && !(net->depth = e->depth_create(&depth, at, net->batch)))
+    if (s->depth && !(net->depth = e->depth_create(&depth, at, net->part)))
         return false;
-    return (net->head = e->head_create(&head, at, net->batch)) != NULL;
+    return (net->head = e->head_create(&head, at, net->part)) != NULL;
 }
 
 static bool create_maps(Network *net)
 {
     const NetworkSpec *s = &net->spec;
     const size_t logits = (size_t)net->batch * s->classes, filters = net->filters_count;
-    const Shape images = {net->batch, s->image_channels, s->height, s->width};
-    const Shape hidden = {net->batch, s->channels, s->height, s->width};
+    const Shape images = {net->part, s->image_channels, s->height, s->width};
+    const Shape hidden = {net->part, s->channels, s->height, s->width};
     const HeadSpec head = network_head(s);
-    const Shape last = {net->batch, head.channels, head.height, head.width};
+    const Shape last = {net->part, head.channels, head.height, head.width};
     bool ok = (net->map[0] = net->engine->tensor_create(images)) != NULL;
     for (int l = 0; l < layers_of(s); l++)
         ok = ok && (net->map[l + 1] = net->engine->tensor_create(l == s->layers - 1 ? last : hidden));
@@ -174,6 +175,7 @@ Network *network_create(const Engine *engine, const NetworkSpec *spec, int batch
         net->spec = *spec;
         net->engine = engine;
         net->batch = batch;
+        net->part = ranks_share(batch);
         if (create_vectors(net) && create_layers(net) && create_maps(net))
             return net;
     }
@@ -336,15 +338,18 @@ const Tensor *network_input(const Network *net, int l)
 
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)
 {
-    net->engine->tensor_import(net->map[0], images, n);
+    const NetworkSpec *s = &net->spec;
+    const RanksPart part = ranks_part(n);
+    net->engine->tensor_import(
+        net->map[0], images + (size_t)part.first * s->image_channels * s->height * s->width, part.count);
     const Tensor *last =
-        net->fabric ? fabric_forward(net->fabric, net->map[0], n, pass) : net->map[net->spec.layers];
-    for (int l = 0; l < layers_of(&net->spec); l++) {
+        net->fabric ? fabric_forward(net->fabric, net->map[0], part.count, pass) : net->map[s->layers];
+    for (int l = 0; l < layers_of(s); l++) {
         if (network_input(net, l) == net->mixed)
             net->engine->depth_forward(net->depth, net->mixed, (const Tensor *const *)net->map + 1);
         net->engine->layer_forward(net->layer[l], net->map[l + 1], network_input(net, l), pass);
     }
-    return net->engine->head_forward(net->head, last, labels);
+    return net->engine->head_forward(net->head, last, labels, n);
 }
 
 void network_backward(Network *net, unsigned wanted)

@@ -37,6 +37,7 @@ typedef struct {
     NetworkSpec spec;
     const Engine *engine;
     int batch; /* the most images a pass may bring */
+    int part;  /* of them, those of this rank (fast/ranks.h); all of them where there is one */
     size_t filters_count, logits_count, statistics_count;
     Vector *filters, *dfilters, *velocity;
     Vector *logits, *dlogits, *moment1, *moment2; /* logits: a[r] of layer l at l R + r; then b */
@@ -72,7 +73,8 @@ void network_start_alpha(Network *net, AlphaStart start, uint64_t seed);
 void network_reverse_alpha(Network *net, const Network *from);
 
 /* Mean loss of images (n,channels,H,W) against labels (n), 1 <= n <= batch. labels must live until the
- * backward pass. */
+ * backward pass. Among several ranks each is given the whole batch and passes its part; a batch to train on
+ * is whole groups of 16 for each of them. */
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass);
 
 /* Adds to dfilters or dlogits, as wanted, the gradient of the last forward pass. */

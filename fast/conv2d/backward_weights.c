@@ -238,7 +238,7 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
             if (db && part == 0)
                 SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
-    SET(add_partials)(dw, partials, groups, &p);
+    SET(add_ranks_partials)(dw, partials, groups, &p);
     if (db)
-        SET(add_bias)(db, bias, conv2d_output(s));
+        SET(add_ranks_bias)(db, bias, s.n, s.k);
 }

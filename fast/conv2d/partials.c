@@ -1,5 +1,6 @@
 /* The sums over the batch of backward weights; see partials.h. */
 #include "partials.h"
+#include "../ranks.h"
 #include <omp.h>
 
 /* Units whose sums stay in registers over the pixels: 16 lines of a pixel or fewer, which follow each other
@@ -70,12 +71,25 @@ void SET(add_partials)(float *dw, const float *partials, int count, const Produc
             }
 }
 
-void SET(add_bias)(float *db, const float *partials, Shape s)
+void SET(add_bias)(float *db, const float *partials, int count, int channels)
 {
-    for (int k = 0; k < s.c; k++) {
+    for (int k = 0; k < channels; k++) {
         float sum = 0;
-        for (int group = 0; group < lanes_groups(s.n); group++)
-            sum += partials[(size_t)group * s.c + k];
+        for (int group = 0; group < count; group++)
+            sum += partials[(size_t)group * channels + k];
         db[k] += sum;
     }
+}
+
+void SET(add_ranks_partials)(float *dw, const float *own, int count, const Products *p)
+{
+    const float *partials = ranks_gathered(own, partials_floats(p, count) * sizeof *own, RANKS_FIRST);
+    SET(add_partials)(dw, partials, count * ranks_count(), p);
+}
+
+void SET(add_ranks_bias)(float *db, const float *own, int n, int channels)
+{
+    const size_t count = (size_t)lanes_groups(n) * channels;
+    const float *partials = ranks_gathered(own, count * sizeof *own, RANKS_FIRST);
+    SET(add_bias)(db, partials, lanes_groups(ranks_batch(n)), channels);
 }

@@ -50,6 +50,11 @@ void SET(bias_partial)(float *partials, const Word *dy, Shape s, int group);
 
 /* Add `count` partials to dw (K,C,S,S) in their order; those of the bias to db (K). */
 void SET(add_partials)(float *dw, const float *partials, int count, const Products *p);
-void SET(add_bias)(float *db, const float *partials, Shape s);
+void SET(add_bias)(float *db, const float *partials, int count, int channels);
+
+/* The same with the partials of all ranks: this one has those of `count`, and of the bias those of n images.
+ */
+void SET(add_ranks_partials)(float *dw, const float *own, int count, const Products *p);
+void SET(add_ranks_bias)(float *db, const float *own, int n, int channels);
 
 #endif

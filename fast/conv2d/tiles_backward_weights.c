@@ -30,6 +30,7 @@
 #include "../operations.h"
 
 #ifdef TILE_PRODUCTS
+#include "../ranks.h"
 #include "../simd/pairs.h"
 #include "partials.h"
 #include "tiles.h"
@@ -240,11 +241,12 @@ static void group_gradient(const Task *task)
     }
 }
 
-/* Adds the partials to dw (K,C,3,3) in group order, and to db. */
-static void add_partials(float *dw, const float *partials, const Plan *p)
+/* Adds the partials of all ranks to dw (K,C,3,3) in group order. */
+static void add_partials(float *dw, const float *own, const Plan *p)
 {
-    const int groups = lanes_groups(p->in.n), channels = p->in.c;
+    const int groups = lanes_groups(ranks_batch(p->in.n)), channels = p->in.c;
     const size_t size = partial_words(p);
+    const float *partials = ranks_gathered(own, lanes_groups(p->in.n) * size * sizeof *own, RANKS_FIRST);
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < p->out.c; k++) {
         for (int c = 0; c < channels; c++)
@@ -297,7 +299,7 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
     }
     add_partials(dw, partials, &p);
     if (db)
-        SET(add_bias)(db, bias, p.out);
+        SET(add_ranks_bias)(db, bias, s.n, s.k);
 }
 
 #endif

@@ -16,9 +16,10 @@
  * the pass takes a fifth more.
  *
  * A partial gradient is the sum of half a group of 16 images, of small maps of so many groups that they make
- * 12 tiles, for G^T and the partial's way through memory take time too. Which, the shape alone says. A thread
- * that takes a part of a partial takes it by channels of the broadcast operand: it transforms all of the
- * transposed one, but no sum changes.
+ * 12 tiles, for G^T and the partial's way through memory take time too. Which, the shape alone says. Where a
+ * partial spans groups, every rank takes both operands of the whole batch: its sums cannot be divided. A
+ * thread that takes a part of a partial takes it by channels of the broadcast operand: it transforms all of
+ * the transposed one, but no sum changes.
  *
  * Limit: 36 C K multiply-adds a tile, a quarter of the direct sum's, so 4 times the peak in operations of the
  * direct sum. Transforms add 144 instructions a tile, 16 images and channel of x and 100 of dy, the
@@ -37,6 +38,7 @@
  *
  * in bf16 too: the transformed operands and their products are float there. */
 #include "../operations.h"
+#include "../ranks.h"
 #include "partials.h"
 #include "products.h"
 #include "winograd_operands.h"
@@ -68,9 +70,15 @@ bool SET(winograd_weights_pays)(Conv2dShape s)
 
 /* Groups of small maps are taken together, so that a partial is a sum over enough tiles; those of large maps
  * are halved, so that threads divide a few groups evenly. */
+static int groups_together(Conv2dShape s)
+{
+    const int map = tiles_over(s.h) * tiles_over(s.w);
+    return (LEAST + map - 1) / map;
+}
+
 static int partial_count(Conv2dShape s)
 {
-    const int map = tiles_over(s.h) * tiles_over(s.w), together = (LEAST + map - 1) / map;
+    const int map = tiles_over(s.h) * tiles_over(s.w), together = groups_together(s);
     return map >= 4 * LEAST ? 2 * lanes_groups(s.n) : (lanes_groups(s.n) + together - 1) / together;
 }
 
@@ -125,9 +133,11 @@ static Products products(const Word *dy, const Word *x, Conv2dShape s)
     return products_of(dy, x, s, s.c > s.k);
 }
 
+/* For the whole batch, since a level of small maps takes all of it (see below). */
 size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads)
 {
     const Products p = products(NULL, NULL, s);
+    s.n = ranks_batch(s.n);
     return (partials_floats(&p, partial_count(s)) + bias_floats(s) + zeros_floats(&p) +
             thread_floats(&p) * threads) *
            sizeof(float);
@@ -314,10 +324,10 @@ static void partial_gradient(const Products *p, float *partial, const Buffers *b
     scatter(p, partial, b->sums, part->from, part->to);
 }
 
-void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
-                                    void *scratch)
+/* From the images that are given, as if there were no other ranks or of each rank its own. */
+static void weights_gradient(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s, bool alone,
+                             void *scratch)
 {
-    assert(s.side == 3 && s.stride == 1);
     const Products p = products(dy, x, s);
     const int groups = lanes_groups(s.n), map = tiles_over(s.h) * tiles_over(s.w), count = partial_count(s);
     const int channels = p.narrow_shape.c, threads = omp_get_max_threads(), parts = parts_of(count, threads);
@@ -337,7 +347,26 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
             for (int group = (first + map - 1) / map; db && part == 0 && group * map < end; group++)
                 SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
-    SET(add_partials)(dw, partials, count, &p);
-    if (db)
-        SET(add_bias)(db, bias, conv2d_output(s));
+    if (alone) {
+        SET(add_partials)(dw, partials, count, &p);
+        if (db)
+            SET(add_bias)(db, bias, groups, s.k);
+    } else {
+        SET(add_ranks_partials)(dw, partials, count, &p);
+        if (db)
+            SET(add_ranks_bias)(db, bias, s.n, s.k);
+    }
+}
+
+void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
+                                    void *scratch)
+{
+    assert(s.side == 3 && s.stride == 1);
+    const bool spans = groups_together(s) > 1; /* a partial may have groups of several ranks */
+    if (spans) {
+        dy = ranks_gathered(dy, tensor_words(conv2d_output(s)) * sizeof *dy, RANKS_FIRST);
+        x = ranks_gathered(x, tensor_words(conv2d_input(s)) * sizeof *x, RANKS_SECOND);
+        s.n = ranks_batch(s.n);
+    }
+    weights_gradient(dw, db, dy, x, s, spans, scratch);
 }

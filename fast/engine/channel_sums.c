@@ -13,6 +13,7 @@
  * here, and a pass over dy anywhere else. */
 #include "../conv2d/parts.h"
 #include "../operations.h"
+#include "../ranks.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
@@ -188,11 +189,13 @@ void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *
             reduce(sums, sums + s.c, &totals, from * UNIT, to * UNIT < s.c ? to * UNIT : s.c,
                    lanes_used(s.n, group));
         }
+    const size_t count = (size_t)2 * s.c;
+    const double *partials = ranks_gathered(scratch, groups * count * sizeof *scratch, RANKS_FIRST);
     for (int c = 0; c < s.c; c++) {
         double total = 0, products = 0;
-        for (int group = 0; group < groups; group++) {
-            total += scratch[(size_t)group * 2 * s.c + c];
-            products += scratch[(size_t)group * 2 * s.c + s.c + c];
+        for (int group = 0; group < groups * ranks_count(); group++) {
+            total += partials[group * count + c];
+            products += partials[group * count + s.c + c];
         }
         sum[c] = total;
         product[c] = products;

@@ -1,5 +1,6 @@
 /* The engine of this kernel set: tensors in lanes, vectors, scratch, the head and the optimizers. The layer
  * is in fast/engine/layer.c. */
+#include "../ranks.h"
 #include "layer.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -8,10 +9,11 @@
 struct Head {
     HeadSpec spec;
     Slices at;
-    int n, level;            /* images in the last forward pass, and how their maps were stored */
-    const int *labels;       /* of these images */
-    float *average, *logits; /* matrices; the same array if there is no linear layer */
-    float *daverage, *dlogits;
+    int n, own, level;         /* images in the last forward pass; this rank's, and how they were stored */
+    const int *labels;         /* of all n */
+    float *average, *daverage; /* matrices of this rank's images */
+    float *own_logits;         /* the same array as average if there is no linear layer */
+    float *logits, *dlogits;   /* of all images */
 };
 
 Tensor *SET(tensor_create)(Shape s)
@@ -140,10 +142,10 @@ static void head_free(Head *head)
 {
     if (!head)
         return;
-    if (head->spec.linear) {
-        free(head->logits);
-        free(head->dlogits);
-    }
+    if (head->spec.linear)
+        free(head->own_logits);
+    free(head->logits);
+    free(head->dlogits);
     free(head->average);
     free(head->daverage);
     free(head);
@@ -167,27 +169,38 @@ static Head *head_create(const HeadSpec *spec, Slices slices, int batch)
     head->at = slices;
     head->average = floats(batch, spec->channels, &ok);
     head->daverage = floats(batch, spec->channels, &ok);
-    head->logits = spec->linear ? floats(batch, spec->classes, &ok) : head->average;
-    head->dlogits = spec->linear ? floats(batch, spec->classes, &ok) : head->daverage;
+    head->own_logits = spec->linear ? floats(batch, spec->classes, &ok) : head->average;
+    head->logits = floats(ranks_batch(batch), spec->classes, &ok);
+    head->dlogits = floats(ranks_batch(batch), spec->classes, &ok);
     if (ok)
         return head;
     head_free(head);
     return NULL;
 }
 
-static double head_forward(Head *head, const Tensor *x, const int *labels)
+/* The logits of all images, from every rank's. */
+static void gather_logits(Head *head)
+{
+    const size_t bytes =
+        lanes_count((Shape){ranks_share(head->n), head->spec.classes, 1, 1}) * sizeof *head->logits;
+    memcpy(head->logits, ranks_gathered(head->own_logits, bytes, RANKS_FIRST), bytes * ranks_count());
+}
+
+static double head_forward(Head *head, const Tensor *x, const int *labels, int n)
 {
     const HeadSpec *spec = &head->spec;
-    head->n = x->shape.n;
+    head->n = n;
+    head->own = x->shape.n;
     head->level = x->level;
     head->labels = labels;
     SET(global_average_forward)(head->average, x->data, shape_stored(x));
     if (spec->linear) {
         const float *w = head->at.filters->data + head->at.filters_at;
         SET(linear_forward)
-        (head->logits, head->average, w, w + (size_t)spec->classes * spec->channels, head->n, spec->channels,
-         spec->classes);
+        (head->own_logits, head->average, w, w + (size_t)spec->classes * spec->channels, head->own,
+         spec->channels, spec->classes);
     }
+    gather_logits(head);
     return SET(cross_entropy_forward)(head->logits, labels, head->n, spec->classes);
 }
 
@@ -209,19 +222,20 @@ static void head_backward(Head *head, Tensor *dx, unsigned wanted)
     const HeadSpec *spec = &head->spec;
     clear(head->dlogits, head->n, spec->classes);
     SET(cross_entropy_backward)(head->dlogits, head->logits, head->labels, head->n, spec->classes);
+    const float *own = head->dlogits + (size_t)ranks_part(head->n).first * spec->classes;
     if (spec->linear) {
         const size_t at = head->at.filters_at, bias = (size_t)spec->classes * spec->channels;
         float *dw = wanted & WANT_FILTERS ? head->at.dfilters->data + at : NULL;
-        clear(head->daverage, head->n, spec->channels);
+        clear(head->daverage, head->own, spec->channels);
         SET(linear_backward)
-        (head->daverage, dw, dw ? dw + bias : NULL, head->dlogits, head->average, head->at.filters->data + at,
-         head->n, spec->channels, spec->classes);
+        (head->daverage, dw, dw ? dw + bias : NULL, own, head->average, head->at.filters->data + at,
+         head->own, spec->channels, spec->classes);
     }
-    dx->shape.n = head->n;
+    dx->shape.n = head->own;
     dx->level = head->level;
     dx->gradient = true;
     memset(dx->data, 0, tensor_words(shape_stored(dx)) * sizeof *dx->data);
-    SET(global_average_backward)(dx->data, head->daverage, shape_stored(dx));
+    SET(global_average_backward)(dx->data, spec->linear ? head->daverage : own, shape_stored(dx));
 }
 
 static void sgd_step(Vector *w, Vector *v, const Vector *dw, Sgd sgd)

@@ -12,6 +12,7 @@
  *
  * Claims: eq1.fast. */
 #include "layer.h"
+#include "../ranks.h"
 #include "mbconv.h"
 #include <assert.h>
 #include <math.h>
@@ -177,7 +178,7 @@ void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape m
         use_tracked(mean, variance, tracked, map.c);
         return;
     }
-    const double m = (double)map.n * map.h * map.w;
+    const double m = (double)ranks_batch(map.n) * map.h * map.w;
     SET(channel_sums)(mean, variance, NULL, x, x, map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
         mean[k] /= m;

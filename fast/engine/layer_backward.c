@@ -13,6 +13,7 @@
  * pass that writes dsum, and all else in one, it would be 5.
  *
  * Claims: eq1.fast. */
+#include "../ranks.h"
 #include "layer.h"
 #include "mbconv.h"
 #include <assert.h>
@@ -106,7 +107,7 @@ static double skip_dalpha(Layer *layer, const Word *dsum, Shape map, int r)
 static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r, unsigned wanted)
 {
     const int channels = map.c;
-    const double m = (double)map.n * map.h * map.w, alpha = layer->alpha[r];
+    const double m = (double)ranks_batch(map.n) * map.h * map.w, alpha = layer->alpha[r];
     float *a = gradient_coefficients(layer, r), *b = a + layer->padded, *c = b + layer->padded;
     const int norm = last_norm(layer);
     const size_t last = last_channels(layer);

@@ -9,6 +9,7 @@
  *     2, 1     expanded     dexpanded               dfiltered
  *
  * Where swish and its slope are needed they are formed from the map before its norm, where it is read. */
+#include "../ranks.h"
 #include "mbconv.h"
 #include <math.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 static void norm_backward(Layer *layer, Word *du, const Word *x, float *dfilters, Shape map, int r, int norm)
 {
     const int channels = map.c, padded = units_of(map.c) * UNIT;
-    const double m = (double)map.n * map.h * map.w;
+    const double m = (double)ranks_batch(map.n) * map.h * map.w;
     const double *mean = layer->mean[r] + norm * channels, *variance = layer->variance[r] + norm * channels;
     const float *gamma = gamma_of(layer, r, norm);
     float *dgamma = NULL;

@@ -13,6 +13,7 @@
  * and their sum. y = max(scale z + shift, 0): scale, shift, product and sum are rounded, |got - ref| <= 4
  * 2^-24 gauge, gauge = |scale| (|z| + |mean|) + |beta|; dz = a dy + b z + c likewise, 5 and the sums' own
  * (fast/engine/channel_sums.c). */
+#include "../ranks.h"
 #include "layer.h"
 #include <assert.h>
 #include <math.h>
@@ -151,7 +152,7 @@ static void sum_parts(Word *z, Buffer *part, int count, Shape s)
 static void statistics(Node *node, Pass pass)
 {
     const Shape s = node_output(&node->spec, node->n);
-    const double m = (double)s.n * s.h * s.w, momentum = node->spec.momentum,
+    const double m = (double)ranks_batch(s.n) * s.h * s.w, momentum = node->spec.momentum,
                  unbiased = m > 1 ? m / (m - 1) : 1;
     float *mean = node->at.statistics->data + node->at.statistics_at, *variance = mean + s.c,
           *weight = variance + s.c;
@@ -268,7 +269,7 @@ static void normalise_gradient(Word *dy, const Word *z, const float *a, const fl
 static void normalisation_backward(Node *node, Word *dy, unsigned wanted)
 {
     const Shape s = node_output(&node->spec, node->n);
-    const double m = (double)s.n * s.h * s.w;
+    const double m = (double)ranks_batch(s.n) * s.h * s.w;
     const float *gamma = node_gamma(node);
     float *a = node->coefficient, *b = a + node->padded, *c = b + node->padded;
     float *dgamma = NULL;
