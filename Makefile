@@ -72,7 +72,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -138,6 +138,17 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(SETUP)
 	$(call say,CC )
 	$(Q)$(CC) $(HOST_FLAGS) $$(pkg-config --cflags check) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
+# MPI=1: ranks of mpirun divide every batch. One object knows of it, and its stamp changes only when MPI does: so a build
+# with it shares all others with the plain one.
+MPI      ?=
+HAVE_MPI := $(filter 1,$(MPI))
+MPI_LIBS  = $(if $(HAVE_MPI),$$(pkg-config --libs ompi-c))
+$(BUILD)/mpi: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = "$(HAVE_MPI)" ] || echo "$(HAVE_MPI)" > $@
+$(BUILD)/experiments/base/job.o: $(BUILD)/mpi
+$(BUILD)/experiments/base/job.o: HOST_FLAGS += $(if $(HAVE_MPI),-DHAVE_MPI $$(pkg-config --cflags ompi-c))
+
 $(BUILD)/libnopool.a: $(LIB_OBJ)
 	$(call say,AR )
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -145,13 +156,13 @@ $(BUILD)/libnopool.a: $(LIB_OBJ)
 define program_rule
 $(BUILD)/$(notdir $(1)): $(BUILD)/$(1).o $(BUILD)/libnopool.a
 	$$(call say,LD )
-	$$(Q)$$(CC) -fopenmp $$(EXTRA_FLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(LIBS) -lm
+	$$(Q)$$(CC) -fopenmp $$(EXTRA_FLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(LIBS) $$(MPI_LIBS) -lm
 endef
 $(foreach main,$(MAINS),$(eval $(call program_rule,$(main:.c=))))
 
 $(BUILD)/check: $(TEST_OBJ) $(TRACED_OBJ) $(BUILD)/libnopool.a
 	$(call say,LD )
-	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -o $@ $^ $$(pkg-config --libs check) $(PKG_LIBS) -lm
+	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -o $@ $^ $$(pkg-config --libs check) $(PKG_LIBS) $(MPI_LIBS) -lm
 
 # The exit status of Check is the verdict. OpenMP threads that wait must not spin: tests run beside others.
 CHECK_ENVIRONMENT := NOPOOL_BUILD=$(BUILD) OMP_WAIT_POLICY=passive
@@ -186,7 +197,13 @@ fuzz:
 
 $(BUILD)/fuzz: $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/results.o $(BUILD)/libnopool.a
 	$(call say,LD )
-	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) -fopenmp $(EXTRA_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(MPI_LIBS) -lm
+
+# Ranks of mpirun against the plain build, bit by bit, and ranks that are killed (packages openmpi-bin, libopenmpi-dev, which
+# `make setup MPI=1` installs); some minutes.
+check-mpi: $(BUILD)/train $(BUILD)/table
+	@$(MAKE) BUILD=build-mpi MPI=1 build-mpi/train build-mpi/table
+	bash tests/mpi.sh $(BUILD) build-mpi
 
 # Kernels and steps against this machine's peaks and oneDNN (all of it takes many minutes), with nothing else running.
 # build/bench WORD .. measures only the lines with these words in their names. The lines stay in $(BUILD)/bench.tsv, where the
@@ -211,9 +228,9 @@ check-torch-row:
 	PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/torch_row.py \
 		$(if $(findstring /,$(DATA)),$(DATA),data/cifar-10-batches-bin) $(wildcard $(RUNS)/*-quick-*-10x16-ours-seed*/result.tsv)
 
-# The Debian packages of packages.txt that are missing; as root or with sudo.
+# The Debian packages of packages.txt that are missing, and Open MPI where MPI=1; as root or with sudo.
 setup:
-	@missing=$$(for package in $$(cat packages.txt); do \
+	@missing=$$(for package in $$(cat packages.txt) $(if $(HAVE_MPI),openmpi-bin libopenmpi-dev); do \
 		dpkg -s $$package 2>/dev/null | grep -q '^Status: install ok installed' || echo $$package; done); \
 	[ -z "$$missing" ] && { echo "setup: every package of packages.txt is installed"; exit 0; }; \
 	sudo=$$([ $$(id -u) = 0 ] || echo sudo); \
@@ -228,10 +245,10 @@ data: | $(SETUP)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
 clean:
-	@bash experiments/tables/clean.sh $(BUILD) build-sanitize build-fuzz
+	@bash experiments/tables/clean.sh $(BUILD) build-sanitize build-fuzz build-mpi
 
 superclean:
-	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize build-fuzz
+	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize build-fuzz build-mpi
 
 help:
 	@cat experiments/programs/help.txt

@@ -7,7 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool line_is_open;
+static bool line_is_open, never_live;
+
+void progress_plain(void)
+{
+    never_live = true;
+}
 
 double progress_seconds(void)
 {
@@ -64,7 +69,7 @@ void progress_line(char line[PROGRESS_WIDTH + 1], const Progress *p)
 
 void progress_show(const Progress *p)
 {
-    const bool live = isatty(STDOUT_FILENO);
+    const bool live = !never_live && isatty(STDOUT_FILENO);
     const int tenth = p->iterations / 10 > 0 ? p->iterations / 10 : 1;
     char line[PROGRESS_WIDTH + 1];
     if (!live && p->iteration % tenth != 0)

@@ -20,6 +20,10 @@ void progress_line(char line[PROGRESS_WIDTH + 1], const Progress *p);
 
 void progress_show(const Progress *p);
 
+/* From now on plain lines, on a terminal too: mpirun gives each rank one of its own, whatever it prints to.
+ */
+void progress_plain(void);
+
 /* Ends the live line, then prints a plain one. */
 void progress_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,4 +1,5 @@
 /* build/train: one run. */
+#include "../base/job.h"
 #include "../base/program.h"
 #include "../base/progress.h"
 #include "../base/stop.h"
@@ -131,6 +132,33 @@ static bool read_options(Own *own, Options *options, int argc, char **argv, Erro
     return true;
 }
 
+/* What is to be said where a rank dies. */
+static void watch(const char *folder)
+{
+    char sentence[1024];
+    snprintf(
+        sentence, sizeof sentence,
+        "train: a rank died, and the job of %.600s with it: the same command, on this or another number of "
+        "ranks, goes on from its last checkpoint\n",
+        folder);
+    job_watch(sentence);
+}
+
+/* What is said where a signal, of this number, ended the run. */
+static void tell_stop(const Own *own, const Run *run, int number)
+{
+    progress_end();
+    fprintf(
+        stderr,
+        "train: %s ended %s after %d epochs and %d of %d iterations, and all is saved: the same command goes "
+        "on from there\n",
+        stop_name(number), own->run, run->epoch, run->iteration, run->plan.iterations);
+    if (own->dump)
+        fprintf(stderr,
+                "train: there is no --dump=%s, which is for a whole run: remove %s to train it anew\n",
+                own->dump, own->run);
+}
+
 int main(int argc, char **argv)
 {
     static Own own;
@@ -144,29 +172,25 @@ int main(int argc, char **argv)
         return program_end("train");
     }
     stop_on_signals();
-    if (!read_options(&own, &options, argc, argv, &error))
-        die("train", &error);
-    threads_set(own.threads);
+    if (!job_begin(&error))
+        job_die("train", &error);
+    if (!job_agrees(read_options(&own, &options, argc, argv, &error), &error))
+        job_die("train", &error);
+    watch(own.run);
+    threads_set(job_threads(own.threads));
     if (!training_open(&run, own.run, &options, &error))
-        die("train", &error);
+        job_die("train", &error);
     if (run.finished && !own.dump)
         printf("%s is finished already\n", own.run);
     else if (!training_finish(&run, 60 * own.save_minutes, own.dump, &error))
-        die("train", &error);
+        job_die("train", &error);
     if (run.finished) {
         run_close(&run);
-        return program_end("train");
+        return job_end(program_end("train"));
     }
-    progress_end();
-    fprintf(
-        stderr,
-        "train: %s ended %s after %d epochs and %d of %d iterations, and all is saved: the same command goes "
-        "on from there\n",
-        stop_name(stop_signal()), own.run, run.epoch, run.iteration, run.plan.iterations);
-    if (own.dump)
-        fprintf(stderr,
-                "train: there is no --dump=%s, which is for a whole run: remove %s to train it anew\n",
-                own.dump, own.run);
+    const int number = job_stop();
+    if (job_writes())
+        tell_stop(&own, &run, number);
     run_close(&run);
-    return 128 + stop_signal();
+    return job_end(128 + number);
 }

@@ -1,5 +1,6 @@
 /* Provenance. The build passes NOPOOL_COMMIT and NOPOOL_FLAGS. */
 #include "provenance.h"
+#include "../base/job.h"
 #include "../base/text.h"
 #include "../base/threads.h"
 #include <gnu/libc-version.h>
@@ -60,6 +61,8 @@ bool provenance_write(const char *folder, const Engine *engine, const Dataset *d
     text_add(&text, "kernels\t%s\n", engine->name);
     text_add(&text, "instruction_set\t%s\n", engine->instruction_set);
     text_add(&text, "threads\t%d\n", threads_running());
+    if (job_ranks() > 1)
+        text_add(&text, "ranks\t%d\n", job_ranks());
     text_add(&text, "glibc\t%s\n", gnu_get_libc_version());
     text_add(&text, "gsl\t%s\n", gsl_version);
     text_add(&text, "data\t%s\n", data->name);

@@ -1,6 +1,7 @@
 /* Opening, continuing and saving a run. What decides a run's bits is in config.tsv; the rest is in run.h. */
 #include "run.h"
 #include "../base/files.h"
+#include "../base/job.h"
 #include "../base/lock.h"
 #include "../data/batch.h"
 #include "../network/possible.h"
@@ -74,7 +75,7 @@ static bool write_texts(const Run *run, Error *error)
            (!run->predictions.count || text_write(&run->predictions, run->folder, "predictions.tsv", error));
 }
 
-bool run_save(Run *run, Error *error)
+static bool check_savable(const Run *run, Error *error)
 {
     Impossible where;
     if (!network_possible(run->net, &where)) {
@@ -86,14 +87,24 @@ bool run_save(Run *run, Error *error)
     if (run->config.failed || run->log.failed || run->alpha.failed || run->beta.failed ||
         run->predictions.failed)
         return fail(error, "not enough memory for the texts of %.400s", run->folder);
+    return true;
+}
+
+static bool write_folder(Run *run, Error *error)
+{
     const State state = state_of(run);
-    if (run->fresh) {
-        run->fresh = false;
+    if (run->fresh)
         return state_write(&state, run->net, run->folder, error) && write_texts(run, error);
-    }
     /* Within an epoch the texts are those of its start, or ahead of them: then they are cut back again. */
     return (run->iteration > 0 || write_texts(run, error)) &&
            state_write(&state, run->net, run->folder, error);
+}
+
+bool run_save(Run *run, Error *error)
+{
+    const bool ok = check_savable(run, error) && (!job_writes() || write_folder(run, error));
+    run->fresh = false;
+    return job_agrees(ok, error);
 }
 
 bool run_load(TrainedNetwork *trained, const char *folder, int batch, Error *error)
@@ -156,7 +167,7 @@ bool run_verify(const char *folder, const Plan *plan, const State *state, Error 
     return ok;
 }
 
-static bool make_split(Run *run, Error *error)
+bool run_split(Run *run, Error *error)
 {
     const Options *o = &run->plan.options;
     run->a = malloc(((size_t)o->images_a + o->images_b) * sizeof *run->a);
@@ -325,7 +336,7 @@ static bool enter_folder(Run *run, Error *error)
     if (!check_files(run->folder, error))
         return false;
     if (!has(run->folder, "config.tsv"))
-        return make_folder(run, error) && make_split(run, error) && start_new(run, error);
+        return make_folder(run, error) && run_split(run, error) && start_new(run, error);
     const bool stopped = has(run->folder, "checkpoint.h5");
     Checkpoint *c = stopped ? state_open(&state, run->folder, &damage) : NULL;
     bool ok = check_config(run, c, &state, error);
@@ -341,7 +352,7 @@ static bool enter_folder(Run *run, Error *error)
             checkpoint_abandon(c);
         return ok;
     }
-    if (!make_split(run, error)) {
+    if (!run_split(run, error)) {
         if (c)
             checkpoint_abandon(c);
         return false;

@@ -45,8 +45,11 @@ bool run_plan(Run *run, const char *folder, const Options *options, Error *error
  * Runs that start from a trained network, pruned, are opened by training_open, which is above this. */
 bool run_enter(Run *run, Error *error);
 
+/* Makes run->a and run->b, the split of a planned run; run_enter does. */
+bool run_split(Run *run, Error *error);
+
 /* Writes log, alpha, beta, timing, predictions and checkpoint. Parameters that are not finite are refused;
- * then the last good checkpoint stays. */
+ * then the last good checkpoint stays. All ranks of a job call it, and one writes (base/job.h). */
 bool run_save(Run *run, Error *error);
 
 /* The sentence of a run that ends because of its numbers: what is wrong (words), found after this iteration,

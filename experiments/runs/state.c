@@ -10,16 +10,9 @@
 const char *const state_texts[STATE_TEXTS] = {"config.tsv", "log.tsv", "alpha.tsv", "beta.tsv",
                                               "predictions.tsv"};
 
-enum { TALLY = 6, VECTORS = 6 };
+enum { TALLY = 6 };
 
-/* Every vector of the network but the gradients. */
-typedef struct {
-    const char *name;
-    Vector *vector;
-    size_t count;
-} Saved;
-
-static void saved_vectors(Saved saved[VECTORS], const Network *net)
+void state_vectors(Saved saved[SAVED_VECTORS], const Network *net)
 {
     saved[0] = (Saved){"filters", net->filters, net->filters_count};
     saved[1] = (Saved){"velocity", net->velocity, net->filters_count};
@@ -31,9 +24,9 @@ static void saved_vectors(Saved saved[VECTORS], const Network *net)
 
 static bool put_vectors(Checkpoint *c, const Network *net, Error *error)
 {
-    Saved saved[VECTORS];
-    saved_vectors(saved, net);
-    for (int i = 0; i < VECTORS; i++) {
+    Saved saved[SAVED_VECTORS];
+    state_vectors(saved, net);
+    for (int i = 0; i < SAVED_VECTORS; i++) {
         double *numbers = malloc(saved[i].count * sizeof *numbers);
         if (!numbers)
             return fail(error, "not enough memory to save %s", saved[i].name);
@@ -48,9 +41,9 @@ static bool put_vectors(Checkpoint *c, const Network *net, Error *error)
 
 static bool get_vectors(Checkpoint *c, Network *net, Error *error)
 {
-    Saved saved[VECTORS];
-    saved_vectors(saved, net);
-    for (int i = 0; i < VECTORS; i++) {
+    Saved saved[SAVED_VECTORS];
+    state_vectors(saved, net);
+    for (int i = 0; i < SAVED_VECTORS; i++) {
         double *numbers = malloc(saved[i].count * sizeof *numbers);
         if (!numbers)
             return fail(error, "not enough memory to load %s", saved[i].name);

@@ -28,6 +28,16 @@ typedef struct {
     char sha256[STATE_TEXTS][65];
 } State;
 
+/* The vectors of a network that are saved. */
+typedef struct {
+    const char *name;
+    Vector *vector;
+    size_t count;
+} Saved;
+
+enum { SAVED_VECTORS = 6 };
+void state_vectors(Saved saved[SAVED_VECTORS], const Network *net);
+
 /* Writes folder/checkpoint.h5. */
 bool state_write(const State *state, const Network *net, const char *folder, Error *error);
 

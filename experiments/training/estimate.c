@@ -1,5 +1,6 @@
 /* Timing the first steps of a run. */
 #include "estimate.h"
+#include "../base/job.h"
 #include "../base/progress.h"
 #include "faster.h"
 #include "score.h"
@@ -35,7 +36,8 @@ static bool tell(const Estimate *e, Run *run, Error *error)
              plan->iterations, e->step, duration);
     progress_text(line, run->folder, figures);
     progress_note("%s", line);
-    if (e->starts && left >= minute)
+    /* Ranks would each take their own time for it, and wait for each other's sums. */
+    if (e->starts && left >= minute && job_ranks() == 1)
         tell_faster(run);
     return true;
 }
@@ -49,7 +51,7 @@ bool estimate_step(Estimate *e, Run *run, double seconds, Error *error)
     e->step = e->steps < 2 || seconds < e->step ? seconds : e->step;
     e->seconds += seconds;
     e->steps++;
-    e->told = e->steps >= ENOUGH_STEPS || (e->steps >= 2 && e->seconds >= enough) ||
-              run->iteration == run->plan.iterations;
+    e->told = job_decides(e->steps >= ENOUGH_STEPS || (e->steps >= 2 && e->seconds >= enough) ||
+                          run->iteration == run->plan.iterations);
     return !e->told || tell(e, run, error);
 }

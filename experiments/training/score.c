@@ -1,6 +1,6 @@
 /* Testing: whole batches and the rest, weighted by their images. */
 #include "score.h"
-#include "../base/stop.h"
+#include "../base/job.h"
 #include "../data/batch.h"
 #include <stdlib.h>
 
@@ -10,9 +10,10 @@ bool score_network(Score *score, int *predictions, Network *net, const Dataset *
     float *images = malloc((size_t)net->batch * IMAGE_BYTES * sizeof *images);
     int *labels = malloc((size_t)net->batch * sizeof *labels);
     uint32_t *first = malloc((size_t)net->batch * sizeof *first);
-    const bool ready = images && labels && first;
+    const bool ready = job_agrees(
+        (images && labels && first) || fail(error, "not enough memory to evaluate %d images", count), error);
     *score = (Score){0};
-    for (int at = 0; ready && at < count && !stop_signal(); at += net->batch) {
+    for (int at = 0; ready && at < count && !job_stop(); at += net->batch) {
         const int n = count - at < net->batch ? count - at : net->batch;
         for (int i = 0; i < n; i++)
             first[i] = indices ? indices[at + i] : (uint32_t)(at + i);
@@ -27,5 +28,5 @@ bool score_network(Score *score, int *predictions, Network *net, const Dataset *
     free(labels);
     free(first);
     score->loss /= score->images ? score->images : 1;
-    return ready || fail(error, "not enough memory to evaluate %d images", count);
+    return ready;
 }

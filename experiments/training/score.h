@@ -12,7 +12,7 @@ typedef struct {
 } Score;
 
 /* The images at indices (count); NULL: the first count. predictions (count) may be NULL. A signal that asks
- * to stop (stop.h) ends it early: then score->images is less than count. */
+ * to stop (base/job.h) ends it early: then score->images is less than count. */
 bool score_network(Score *score, int *predictions, Network *net, const Dataset *data, const ImageSet *set,
                    const uint32_t *indices, int count, Error *error);
 

@@ -1,12 +1,13 @@
 /* Training: epochs of bilevel steps (bilevel.h) on the batches that come in turn (feed.h). Every iteration
  * takes one batch of D_a for the filters and, where alpha is learned, one of D_b for the logits. */
 #include "training.h"
+#include "../base/job.h"
 #include "../base/progress.h"
-#include "../base/stop.h"
 #include "../network/bilevel.h"
 #include "../network/possible.h"
 #include "../runs/provenance.h"
 #include "../runs/result.h"
+#include "../runs/share.h"
 #include "dump.h"
 #include "estimate.h"
 #include "feed.h"
@@ -17,15 +18,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool training_open(Run *run, const char *folder, const Options *options, Error *error)
+/* A planned run in its folder, and the source that it starts from. */
+static bool open_folder(Run *run, const Options *options, Error *error)
 {
     char path[4096];
     TrainedNetwork source = {0};
     const char *option, *name = source_name(&option, options);
     const bool pruned = options->prune_from[0] != 0;
-    bool ok = run_plan(run, folder, options, error);
-    if (ok && name) {
-        run_sibling(path, sizeof path, folder, name);
+    bool ok = true;
+    if (name) {
+        run_sibling(path, sizeof path, run->folder, name);
         ok = source_load(&source, &run->plan, &run->data, path, error);
     }
     if (ok && pruned)
@@ -36,7 +38,15 @@ bool training_open(Run *run, const char *folder, const Options *options, Error *
     else if (ok && run->fresh && name)
         network_reverse_alpha(run->net, source.net);
     network_free(source.net);
-    return ok && (!run->fresh || run_save(run, error));
+    return ok;
+}
+
+bool training_open(Run *run, const char *folder, const Options *options, Error *error)
+{
+    const bool planned = run_plan(run, folder, options, error) && share_check(&run->plan, error);
+    return job_agrees(planned, error) &&
+           job_agrees(!job_writes() || open_folder(run, options, error), error) && share_run(run, error) &&
+           (!run->fresh || run_save(run, error));
 }
 
 static void count_step(Tally *tally, Step step, int images)
@@ -157,7 +167,7 @@ static bool train_epoch(Run *run, Session *session, Error *error)
     double since = progress_seconds();
     const double before = run->seconds;
     const int from = run->iteration;
-    while (run->iteration < run->plan.iterations && !stop_signal()) {
+    while (run->iteration < run->plan.iterations && !job_stop()) {
         const double start = progress_seconds();
         if (!iterate(run, session, error))
             return false;
@@ -168,7 +178,8 @@ static bool train_epoch(Run *run, Session *session, Error *error)
         if (!estimate_step(&session->estimate, run, step, error))
             return false;
         since += progress_seconds() - told;
-        if (progress_seconds() - session->saved >= session->save_every && !save(run, session, error))
+        if (job_decides(progress_seconds() - session->saved >= session->save_every) &&
+            !save(run, session, error))
             return false;
     }
     return true;
@@ -236,9 +247,9 @@ static bool finish_epoch(Run *run, Session *session, Error *error)
     Score test;
     int *predictions = malloc((size_t)images * sizeof *predictions);
     const bool tested =
-        predictions
-            ? score_network(&test, predictions, run->net, &run->data, &run->data.test, NULL, images, error)
-            : fail(error, "not enough memory for the predictions of %.400s", run->folder);
+        job_agrees(predictions || fail(error, "not enough memory for the predictions of %.400s", run->folder),
+                   error) &&
+        score_network(&test, predictions, run->net, &run->data, &run->data.test, NULL, images, error);
     if (tested && last && test.images == images)
         record_predictions(run, predictions, images);
     free(predictions);
@@ -265,35 +276,42 @@ static bool finish_epoch(Run *run, Session *session, Error *error)
 static bool train_epochs(Run *run, Session *session, Error *error)
 {
     bool ok = true;
-    while (ok && run->epoch < run->plan.epochs && !stop_signal()) {
+    while (ok && run->epoch < run->plan.epochs && !job_stop()) {
         ok = train_epoch(run, session, error);
-        if (ok && !stop_signal())
+        if (ok && !job_stop())
             ok = finish_epoch(run, session, error);
     }
     if (ok && run->epoch < run->plan.epochs)
         return run_save(run, error);
-    return ok && (!session->dump || dump_write(session->dump, error));
+    return ok && job_agrees(!session->dump || dump_write(session->dump, error), error);
+}
+
+static bool write_result(const Run *run, Error *error)
+{
+    Text result = {0};
+    const bool ok = (result_text(&result, &run->plan, run->log.bytes, run->beta.bytes) ||
+                     fail(error, "not enough memory for the log of %.400s", run->folder)) &&
+                    provenance_finish(run->folder, error) &&
+                    text_write(&result, run->folder, "result.tsv", error);
+    text_free(&result);
+    return ok;
 }
 
 bool training_finish(Run *run, double save_every, const char *dump, Error *error)
 {
     Session session = {.save_every = save_every, .saved = progress_seconds()};
     session.estimate.starts = iterations_done(run) == 0;
-    if (dump && !(session.dump = dump_begin(run, dump, error)))
+    if (dump && !job_agrees(!job_writes() || (session.dump = dump_begin(run, dump, error)), error)) {
+        dump_free(session.dump);
         return false;
-    bool ok = feed_make(&session.feed, &run->plan, error);
-    if (ok) {
-        ok = train_epochs(run, &session, error);
-        feed_free(&session.feed);
     }
+    const bool fed = feed_make(&session.feed, &run->plan, error);
+    const bool ok = job_agrees(fed, error) && train_epochs(run, &session, error);
+    if (fed)
+        feed_free(&session.feed);
     dump_free(session.dump);
     if (!ok || run->epoch < run->plan.epochs)
         return ok;
     run->finished = true;
-    Text result = {0};
-    ok = (result_text(&result, &run->plan, run->log.bytes, run->beta.bytes) ||
-          fail(error, "not enough memory for the log of %.400s", run->folder)) &&
-         provenance_finish(run->folder, error) && text_write(&result, run->folder, "result.tsv", error);
-    text_free(&result);
-    return ok;
+    return job_agrees(!job_writes() || write_result(run, error), error);
 }
