@@ -31,7 +31,7 @@ for reader in ${@:-$known}; do
     most=$(sed -n "s/^READER($reader, \([0-9]*\))$/\1/p" tests/fuzz/readers.def)
     words=tests/fuzz/$reader.dict
     mkdir -p "$build/corpus/$reader"
-    FUZZ_READER=$reader "$build/fuzz" -max_total_time="$seconds" -max_len="$most" -timeout=10 -rss_limit_mb=2048 \
+    FUZZ_READER=$reader "$build/fuzz" -max_total_time="$seconds" -max_len="$most" -timeout=100 -rss_limit_mb=2048 \
         -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$build/findings/$reader-" \
         $([ -f "$words" ] && echo "-dict=$words") "$build/corpus/$reader" "tests/fuzz/corpus/$reader" \
         >/dev/null 2>"$scratch/log"

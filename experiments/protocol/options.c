@@ -123,7 +123,9 @@ static bool set_number(Options *o, const Option *option, const char *value, Erro
     errno = 0;
     const double number =
         option->kind == KIND_INTEGER ? (double)strtol(value, &end, 10) : strtod(value, &end);
-    if (end == value || *end || errno == ERANGE || !(number >= option->least && number <= option->most))
+    /* What is rounded to a number too small to be normal is that number: config.tsv may hold one. */
+    const bool beyond = errno == ERANGE && (number == 0 || !isfinite(number));
+    if (end == value || *end || beyond || !(number >= option->least && number <= option->most))
         return fail(error, "--%s is %s, but must be %s from %.10g to %.10g", option->name, value,
                     option->kind == KIND_INTEGER ? "a whole number" : "a number", option->least,
                     option->most);
