@@ -1,4 +1,5 @@
 /* Which lines build/bench measures: those whose name has every word that it is given. */
+#include "../experiments/programs/bench/roofline.h"
 #include "program.h"
 #include "suites.h"
 #include <stdio.h>
@@ -72,6 +73,8 @@ START_TEST(test_bench_puts_the_roofline_beside_the_time)
     static const char *const names[] = {"\nevaluation_by_bytes\t", "\nevaluation_by_arithmetic\t",
                                         "\nevaluation_roofline\t", "\nevaluation_measured\t"};
     double value[4], fraction[4];
+    ck_assert_double_eq(roofline_seconds(2, 3), 3);
+    ck_assert_double_eq(roofline_seconds(3, 2), 3);
     ck_assert_msg(program_run("bench evaluation_ f32 one-res,10x16") == 0, "%s", program_output);
     for (int i = 0; i < 4; i++)
         find_line(names[i], &value[i], &fraction[i]);

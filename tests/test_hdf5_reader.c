@@ -4,6 +4,7 @@
 #include "../experiments/base/hdf5_reader.h"
 #include "suites.h"
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,7 @@ START_TEST(test_hdf5_reader_ends_with_its_caller)
         raise(SIGKILL);
     }
     close(ends[1]);
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 10000), 1);
     ck_assert_int_eq(read(ends[0], &byte, 1), 0);
     waitpid(caller, NULL, 0);
 }

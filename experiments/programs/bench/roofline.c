@@ -184,6 +184,11 @@ bool roofline_wanted(const char *what, const Kernels *kernels, const char *shape
     return false;
 }
 
+double roofline_seconds(double bytes, double arithmetic)
+{
+    return bytes > arithmetic ? bytes : arithmetic;
+}
+
 void roofline_times(const char *what, const Kernels *kernels, const NetworkSpec *s, int n, StepKind step,
                     const char *shape, int threads, double seconds)
 {
@@ -194,7 +199,7 @@ void roofline_times(const char *what, const Kernels *kernels, const NetworkSpec 
                float_peak = measure_peak(float_kernels(kernels), threads);
     const double bytes = traffic_bytes_seconds(t, peak),
                  arithmetic = traffic_products_seconds(t, peak, float_peak);
-    const double least[TIMES] = {bytes, arithmetic, bytes > arithmetic ? bytes : arithmetic, seconds};
+    const double least[TIMES] = {bytes, arithmetic, roofline_seconds(bytes, arithmetic), seconds};
     for (int i = 0; i < TIMES; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s_%s", what, times[i]);

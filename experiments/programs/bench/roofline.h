@@ -21,6 +21,9 @@ double step_maps(const Kernels *kernels, const NetworkSpec *s, int n, StepKind s
 double traffic_bytes_seconds(Traffic t, Peak peak);
 double traffic_products_seconds(Traffic t, Peak peak, Peak float_peak);
 
+/* The roofline of these two: neither can wait for the other, so the longer one. */
+double roofline_seconds(double bytes, double arithmetic);
+
 /* The lines of a step called `what`, those that need no time measured: bytes, and maps a layer. */
 void roofline_counts(const char *what, const Kernels *kernels, const NetworkSpec *s, int n, StepKind step,
                      const char *shape, int threads);
