@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # fresh.sh BUILD RECORDS PAPER [write]: makes anew what is generated and committed, and says what differs; with `write` the
-# new takes the old's place. These are the tables of recorded runs (RECORDS/*/table1.tsv), the list of the runs
+# new takes the old's place. These are the tables of recorded runs (RECORDS/*/table*.tsv), the list of the runs
 # (RECORDS/manifest.tsv), the power curve (paper/power.tsv) and, with a copy of the paper, paper/coverage.tsv.
 set -u
 build=$1 records=$2 paper=$3 write=${4:-}
@@ -33,6 +33,23 @@ for folder in "$records"/table1-*/; do
     compare "$new/table1.tsv" "${folder}table1.tsv"
     # The text marks runs by the program's own commit: without that it is written, and never compared.
     [ -n "$write" ] && sed "s|$new/||; s| \*\$||; /^\* trained by another/d" "$new/table1.txt" >"${folder}table1.txt"
+done
+
+# tables-BUDGET-KERNELS-DATA holds runs of several tables under the names that make gives them: make prints them, and trains none.
+for folder in "$records"/tables-*/; do
+    [ -d "$folder" ] || continue
+    IFS=- read -r _ budget kernels _ <<<"$(basename "$folder")"
+    first=$(basename "$(find "$folder" -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)")
+    key=${first%%-"$budget"-"$kernels"-*}
+    cp -r "$folder" "$new/runs"
+    for table in table1 table2 table3 table4; do
+        [ -e "$folder$table.tsv" ] || continue
+        MAKEFLAGS='' make --no-print-directory -s "$table" BUILD="$build" RUNS="$new/runs" BUDGET="$budget" KERNELS="$kernels" \
+            DATA_KEY="$key" LAUNCH=false >"$new/$table.txt" || { wrong=$((wrong + 1)); continue; }
+        compare "$new/runs/$table-$key-$budget-$kernels.tsv" "$folder$table.tsv"
+        [ -n "$write" ] && sed "/^Data: /d; s|$new/runs/.*|$table.tsv|; s| \*\$||; /^\* trained by another/d" "$new/$table.txt" >"$folder$table.txt"
+    done
+    rm -rf "$new/runs"
 done
 
 # The list is made in a copy, so that nothing that is committed is touched.
