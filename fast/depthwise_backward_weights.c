@@ -13,7 +13,7 @@
  * added in group order.
  *
  * Error: a lane adds M = H W products one by one, 2 M where they are pairs: |got - ref| <= (M + 2) 2^-24
- * gauge, in bf16 (2 M + 2) 2^-24 gauge. */
+ * gauge, with pairs (2 M + 2) 2^-24 gauge. */
 #include "conv2d/products.h"
 #include "operations.h"
 #include "ranks.h"

@@ -196,7 +196,9 @@ double roundings(double n)
 
 double depthwise_weights_roundings(Shape s)
 {
-    return roundings(unit * s.h * s.w + 2);
+    const bool pairs = used && (strcmp(used->instruction_set, "avx512bf16") == 0 ||
+                                strcmp(used->instruction_set, "amx") == 0);
+    return roundings((pairs ? 2 : 1) * s.h * s.w + 2);
 }
 
 double run_roundings(void)

@@ -59,7 +59,7 @@ double roundings(double n);
  * bf16 adds a run of pixels in float. */
 double run_roundings(void);
 
-/* Roundings of fast/depthwise_backward_weights.c: a lane of bf16 may hold pairs of images. */
+/* Roundings of fast/depthwise_backward_weights.c: a lane sums two images where the CPU multiplies pairs. */
 double depthwise_weights_roundings(Shape s);
 
 /* Adds to a gauge, of which n roundings are allowed, what storing y `stores` times adds in bf16; in f32
