@@ -115,7 +115,7 @@ refused 2 "start 1, 3 or 9 ranks" "$mpi/train" $long --batch=144
 refused 2 "start 1 rank," "$mpi/train" $long --batch=40
 refused 2 "kernels=ref is not divided" "$mpi/train" $long --kernels=ref
 refused 2 "build with .make MPI=1" "$plain/train" $long
-refused 2 "nonsense is no option" "$mpi/train" --nonsense=1
+refused 2 "there is no option --nonsense" "$mpi/train" --nonsense=1
 mpirun -n 2 "$mpi/train" --run="$scratch/twice" --threads=1 $long --epochs=1 >"$scratch/log" 2>&1
 [ "$(grep -c 'epoch 1/1  loss' "$scratch/log")" = 1 ] || { cat "$scratch/log"; wrong "not one rank alone prints"; }
 grep -qx "ranks	2" "$scratch/twice/provenance.tsv" || wrong "provenance.tsv does not tell the ranks"
