@@ -251,7 +251,7 @@ static Gradient gates_backward(const Level *l, double *dfilters, double *error, 
 {
     const int n = l->wide.n, e = l->wide.c, q = layer_squeezed(&l->c->spec), pixels = l->wide.h * l->wide.w;
     const double *w1 = l->w + l->at.w1, *w2 = l->w + l->at.w2;
-    const double batch = unit * (n + lanes_groups(n) + 2);
+    const double batch = unit * (n + 2);
     Gradient dlogit = gradient_of((size_t)n * e), dsqueezed = gradient_of((size_t)n * q),
              daverage = gradient_of((size_t)n * e);
     for (size_t i = 0; i < shape_count(l->wide); i++) {

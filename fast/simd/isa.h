@@ -190,6 +190,15 @@ INLINE int lanes_used(int n, int group)
     return left < LANES ? left : LANES;
 }
 
+/* Set in the first `used` lanes of a register, 0 of them or fewer included. */
+INLINE VecMask first_lanes(int used)
+{
+    VecMask mask;
+    for (int lane = 0; lane < VL; lane++)
+        mask[lane] = lane < used ? -1 : 0;
+    return mask;
+}
+
 /* Units that hold so many channels. */
 INLINE int units_of(int channels)
 {
