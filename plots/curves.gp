@@ -7,13 +7,13 @@ lines(row) = sprintf("< awk -F'\t' -v OFS='\t' '$1 == \"%s\" { if (seed != \"\" 
 do for [kind in "svg png"] {
     eval (kind eq "svg" ? svg : png)
     set output out.".".kind
-    set multiplot layout 1,2 margins 0.07,0.8,0.14,0.96 spacing 0.08
+    set multiplot layout 1,2 margins 0.085,0.8,0.14,0.96 spacing 0.1
     set xlabel "epoch" tc rgb text
     set ylabel "loss on D_a" tc rgb text
-    plot for [i = 1:count] lines(word(rows, i)) using 3:4 with linespoints lt i ps 0.3
+    plot for [i = 1:count] lines(word(rows, i)) using 3:4 with linespoints lt i ps 0.8
     set ylabel "accuracy on test, %" tc rgb text
     set key at screen 0.99,0.95 right top reverse Left samplen 1.5 spacing 1.3 font ",".(kind eq "svg" ? 9 : 18)
-    plot for [i = 1:count] lines(word(rows, i)) using 3:5 with linespoints lt i ps 0.3 title word(rows, i)
+    plot for [i = 1:count] lines(word(rows, i)) using 3:5 with linespoints lt i ps 0.8 title word(rows, i)
     unset multiplot
     unset key
     set output

@@ -15,12 +15,12 @@ do for [kind in "svg png"] {
         set rmargin at screen 0.06 + (i - 1) * 0.325 + 0.27
         set tmargin at screen 0.94
         set bmargin at screen 0.5
-        set xrange [0.5:layers + 1.6]; set yrange [0:44]; set xtics 1, (layers > 10 ? 4 : 1)
+        set xrange [0.5:layers + 1.6]; set yrange [0:44]; set xtics 1, (layers > 10 ? 4 : 1), layers nomirror; set ytics 0, 10, 40 nomirror
         set title word(rows, i) tc rgb text offset 0,-0.6
         set xlabel "layer" offset 0,0.5 tc rgb text
         if (i == 1) { set ylabel "side of the square, pixels" offset 1,0 tc rgb text } else { unset ylabel }
         set arrow 1 from 0.5,32 to layers + 1.6,32 nohead lc rgb grey dt 2
-        set label 1 "image" at 0.7,33.2 left font f tc rgb grey
+        if (i == 1) { set label 1 "the image" at 0.7,33.4 left font f tc rgb grey }
         plot part(word(rows, i), "after") using 3:($4 > 44 ? NaN : $4) with linespoints lc rgb "#1d1d1f" lw 1 pt 6 ps 0.7, \
              part(word(rows, i), "after") using ($3 == layers ? $3 + 0.1 : NaN):($4 > 44 ? 43 : $4 + 1.8):(sprintf(" field %d", $4)) with labels left font f tc rgb "#1d1d1f", \
              for [s = 0:2] part(word(rows, i), "before") using 3:(column(5 + 3 * s)) with lines lt (s + 1) lw 1 dt 3, \

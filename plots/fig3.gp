@@ -15,7 +15,7 @@ do for [kind in "svg png"] {
     set xrange [0.5:layers + 0.5]; set yrange [levels + 0.5:-0.5]
     set xtics 1; set ytics 1; set tics scale 0
     set label 1 "orange: the expected level of each layer; hatched: removed" at screen 0.01,0.018 left font ",".(kind eq "svg" ? 9 : 18) tc rgb soft
-    set multiplot layout (panels > 4 ? 3 : 2),2 margins 0.06,0.985,0.08,0.94 spacing 0.06,0.12
+    set multiplot layout (panels > 4 ? 3 : 2),2 margins 0.06,0.985,0.115,0.94 spacing 0.06,0.12
     do for [p = 0:panels - 1] {
         set title title_of(name(p)) tc rgb text offset 0,-0.6
         if (p >= panels - 2) { set xlabel "layer" offset 0,0.6 tc rgb text } else { unset xlabel }

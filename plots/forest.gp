@@ -5,11 +5,13 @@ wide = 900; high = 110 + 26 * count; size = 10
 load "plots/style.gp"
 lowest = system("awk -F'\t' 'NR > 1 { for (i = 3; i <= 6; i++) if (i != 5 && $i != \"-\" && (m == \"\" || $i + 0 < m)) m = $i + 0 } END { print m }' '".data."'") + 0
 highest = system("awk -F'\t' 'NR > 1 { for (i = 3; i <= 6; i++) if (i != 4 && $i != \"-\" && (m == \"\" || $i + 0 > m)) m = $i + 0 } END { print m }' '".data."'") + 0
+# A column that is missing takes its line with it, so single seeds have lines of their own; the first is no point.
+single = sprintf("< awk -F'\t' -v OFS='\t' 'NR == 1 {print -1e9, 0} NR > 1 && $4 == \"-\" {print $3, NR - 2}' '%s'", data)
 do for [kind in "svg png"] {
     eval (kind eq "svg" ? svg : png)
     f = ",".(kind eq "svg" ? 9 : 18)
     set output out.".".kind
-    set lmargin at screen 0.3; set rmargin at screen 0.76
+    set lmargin at screen 0.24; set rmargin at screen 0.62
     set bmargin at screen 60.0 / high; set tmargin at screen 1 - 20.0 / high
     set border 1; unset ytics; set yrange [count - 0.3:-0.7]
     set xrange [floor(lowest) - 0.5:ceil(highest) + 0.5]
@@ -18,7 +20,7 @@ do for [kind in "svg png"] {
     unset grid; set grid x back lc rgb line
     plot data skip 1 using (0):0:(-$7):7:($0 - 0.42):($0 + 0.42) with boxxyerror fs solid noborder lc rgb "#e4e4de", \
          data skip 1 using 3:0:4:5 with xerrorbars lc rgb blue lw 1.6 pt 7 ps 0.8, \
-         data skip 1 using (strcol(4) eq "-" ? $3 : NaN):0 with points lc rgb blue pt 6 ps 0.9 lw 1.6, \
+         single using 1:2 with points lc rgb blue pt 6 ps 0.9 lw 1.6, \
          data skip 1 using 6:($0 - 0.32):(0):(0.64) with vectors nohead lc rgb orange lw 2.5, \
          data skip 1 using (floor(lowest) - 0.5):0:(sprintf("%s  ", strcol(1))) with labels right font f tc rgb text, \
          data skip 1 using (ceil(highest) + 0.5):0:(sprintf("  %s (%s)", strcol(8), strcol(9))) with labels left font f tc rgb text

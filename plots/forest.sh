@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# forest.sh: every difference that the audit judged, from its table ($AUDIT) and the ledger ($CLAIMS, or paper/claims.tsv):
+# forest.sh: every difference in accuracy that the audit judged (not of depths or times), from its table ($AUDIT) and the ledger ($CLAIMS, or paper/claims.tsv):
 #     id <tab> statement <tab> estimate <tab> low <tab> high <tab> paper <tab> margin <tab> verdict <tab> grade
 set -u
 printf 'id\tstatement\testimate\tlow\thigh\tpaper\tmargin\tverdict\tgrade\n'
 [ -s "${AUDIT:-}" ] || exit 0
 awk -F'\t' '
     FNR == 1 { file++; delete at; for (i = 1; i <= NF; i++) at[$i] = i; next }
-    file == 1 { if ($at["kind"] ~ /difference|direction|equivalence/) { statement[$at["id"]] = $at["statement"]; paper[$at["id"]] = $at["paper_value"]
+    file == 1 { if ($at["kind"] ~ /difference|direction|equivalence/ && $at["decider"] !~ /(^| )(seconds|deeper):/) { statement[$at["id"]] = $at["statement"]; paper[$at["id"]] = $at["paper_value"]
         margin[$at["id"]] = $at["margin"]; order[++n] = $at["id"] } next }
     ($at["id"] in statement) && $at["estimate"] + 0 == $at["estimate"] {
         line[$at["id"]] = $at["estimate"] "\t" $at["ci95"] "\t" $at["verdict"] "\t" $at["grade"] }

@@ -2,17 +2,21 @@
 wide = 720; high = 460; size = 11
 load "plots/style.gp"
 net(ours) = sprintf("< awk -F'\t' -v OFS='\t' '$4 == \"%d\"' '%s'", ours, data)
+points = sprintf("awk -F'\t' -v OFS='\t' 'NR > 1 {print $1, $2 / 1e6, $3}' '%s'", data)
+stats data skip 1 using ($2 / 1e6):3 name "all" nooutput
+left = all_min_x / 2; right = all_max_x * 2; low = all_min_y - 4; top = all_max_y + 4
+nothing = place(points, left, right, low, top)
 do for [kind in "svg png"] {
     eval (kind eq "svg" ? svg : png)
     set output out.".".kind
-    set logscale x
+    set logscale x; set tmargin 2.5
+    set xrange [left:right]; set yrange [low:top]
     set xlabel "multiply-accumulates an image, millions" tc rgb text
     set ylabel "accuracy on test, %" tc rgb text
-    set offsets graph 0.1, graph 0.1, graph 0.08, graph 0.08
     f = kind eq "svg" ? 10 : 20
-    plot net(1) using ($2 / 1e6):3 with points pt 7 ps 1 lc rgb blue, \
-         net(1) using ($2 / 1e6):3:1 with labels offset char 0,0.9 font ",".f tc rgb text, \
-         net(0) using ($2 / 1e6):3 with points pt 6 ps 1 lc rgb orange, \
-         net(0) using ($2 / 1e6):3:(strcol(1)." (literature, its own protocol)") with labels left offset char 1,0 font ",".f tc rgb orange
+    set key at graph 1, graph 1.08 right horizontal reverse Left samplen 1 font ",".f
+    plot net(1) using ($2 / 1e6):3 with points pt 7 ps 1 lc rgb blue title "trained here", \
+         net(0) using ($2 / 1e6):3 with points pt 6 ps 1 lc rgb orange title "literature, its own protocol", \
+         named using 2:3:1 with labels font ",".f tc rgb text
     set output
 }

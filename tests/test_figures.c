@@ -2,6 +2,7 @@
  * of nothing. */
 #include "program.h"
 #include "suites.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,19 +96,52 @@ END_TEST
 START_TEST(test_forest_shows_what_the_audit_judged)
 {
     program_put("claims.tsv", ".",
-                "id\tkind\tstatement\tpaper_value\tmargin\n"
-                "one\tdifference\tone is better\t2.5\t0.5\ncell\tvalue\ta cell\t92.5\t0.5\n");
+                "id\tkind\tstatement\tpaper_value\tmargin\tdecider\n"
+                "one\tdifference\tone is better\t2.5\t0.5\tdiff:a,b\ncell\tvalue\ta cell\t92.5\t0.5\tcell:a\n"
+                "deep\tequivalence\tas deep\t0\t1\tdeeper:a,b\nfast\tdirection\tfaster\t-\t10\tseconds:a,b\n"
+                "seed\tdirection\tof one seed\t-\t-\tdiff:a,b\n");
     program_put("audit.tsv", ".",
                 "id\tverdict\tgrade\tstate\testimate\tci95\n"
                 "one\tcontradicted\tB\tdecided\t-2.55\t-3.57 -1.53\ncell\tlower\tB\tdecided\t82\t81 83\n"
-                "none\tabsent\tB\tdecided\t0.1\t-1 1\n");
+                "none\tabsent\tB\tdecided\t0.1\t-1 1\ndeep\tundecided\tB\tdecided\t-3\t-\n"
+                "fast\tundecided\tB\tdecided\t70\t-\nseed\tundecided\tD\tdecided\t-10.5\t-\n");
     ck_assert_int_eq(
         program_shell("CLAIMS=%s/claims.tsv AUDIT=%s/audit.tsv bash plots/forest.sh > %s/out.tsv",
                       program_folder, program_folder, program_folder),
         0);
     char *text = program_file("out.tsv");
     ck_assert_str_eq(strchr(text, '\n') + 1,
-                     "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\n");
+                     "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\n"
+                     "seed\tof one seed\t-10.5\t-\t-\t-\t0.5\tundecided\tD\n");
+    free(text);
+    ck_assert_msg(program_shell("gnuplot -e \"data='%s/out.tsv'; out='%s/forest'\" plots/forest.gp",
+                                program_folder, program_folder) == 0,
+                  "%s", program_output);
+    char *svg = program_file("forest.svg"); /* a ring for the single seed, in colour */
+    const char *ring = strstr(svg, "#gpPt5' transform");
+    ck_assert(ring && !strstr(ring + 1, "#gpPt5' transform"));
+    free(svg);
+}
+END_TEST
+
+/* Two points that lie on each other, and one at the right border: names stand apart, and inside. */
+START_TEST(test_names_of_points_cover_nothing)
+{
+    ck_assert_int_eq(
+        program_shell("printf 'first\\t10\\t50\\nother\\t10\\t50\\nborder\\t99\\t50\\n' |"
+                      " awk -v wide=600 -v high=400 -v letter=6 -v line=14 -v left=1 -v right=100"
+                      " -v low=0 -v high_value=100 -f plots/labels.awk > %s/names.tsv",
+                      program_folder),
+        0);
+    char *text = program_file("names.tsv");
+    double x[3], y[3];
+    ck_assert_int_eq(
+        sscanf(text, "first %lf %lf other %lf %lf border %lf %lf", x, y, x + 1, y + 1, x + 2, y + 2), 6);
+    ck_assert_double_eq_tol(x[0], 10, 0.01);
+    ck_assert_double_eq_tol(y[0], 50 + 14 / 4.0, 0.01);
+    ck_assert_double_eq_tol(x[1], 10, 0.01);
+    ck_assert_double_eq_tol(y[1], 50 - 14 / 4.0, 0.01);
+    ck_assert_double_lt(300 * log10(x[2]) + 18, 600);
     free(text);
 }
 END_TEST
@@ -201,6 +235,7 @@ Suite *figures_suite(void)
     tcase_add_test(tcase, test_curves_put_fine_tuning_behind_its_source);
     tcase_add_test(tcase, test_alpha_shows_what_adams_rate_could_reach);
     tcase_add_test(tcase, test_forest_shows_what_the_audit_judged);
+    tcase_add_test(tcase, test_names_of_points_cover_nothing);
     tcase_add_test(tcase, test_figures_are_whole_or_not_there);
     tcase_add_test(tcase, test_roofline_is_drawn_from_the_lines_of_the_bench);
     tcase_add_test(tcase, test_picture_draws_pixels_and_refuses_others);
