@@ -9,5 +9,5 @@ paper: audit figures
 	@bash paper/weave.sh $(BUILD) $(BOOK) $(BOOK_RECORDS) $(CHAPTERS)
 
 # Every link of the woven page leads somewhere.
-paper-links:
+paper-links: | $(filter paper,$(MAKECMDGOALS))
 	@bash paper/links.sh $(BOOK) && echo "paper-links: every link leads somewhere"

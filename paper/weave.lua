@@ -336,7 +336,7 @@ local function picture(div)
 end
 
 local function chosen(div)
-  local html = {'<aside class="chosen"><p class="voice">We chose</p><dl>'}
+  local html = {'<aside class="chosen" aria-label="We chose: ' .. escape(div.attributes.ids) .. '"><p class="voice">We chose</p><dl>'}
   local ids = words(div.attributes.ids)
   if div.attributes.ids == "rest" then
     ids = {}
