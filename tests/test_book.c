@@ -148,8 +148,8 @@ START_TEST(test_book_links_lead_somewhere)
     expect_links("<p id=\"a\"><p id=\"a\"><a href=\"#a\">x</a>", "the anchor a stands twice");
     expect_links("<p id=\"a\"><a href=\"gone.c\">x</a>", "the file gone.c, which is not there");
     program_put("test_a.c", ".", "START_TEST(test_one)\n");
-    expect_links("<a href=\"test_a.c\"><code>test_one</code></a>", NULL);
-    expect_links("<a href=\"test_a.c\"><code>test_on</code></a>",
+    expect_links("<p id=\"a\"><a href=\"test_a.c\"><code>test_one</code></a>", NULL);
+    expect_links("<p id=\"a\"><a href=\"test_a.c\"><code>test_on</code></a>",
                  "the test test_on is not in the file test_a.c");
     expect_links("<p id=\"a\"><img src=\"https://example.org/x.png\">", "leaves the page");
 }
