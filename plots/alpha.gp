@@ -1,6 +1,6 @@
 # Alpha over the epochs: a panel a layer, a line a level, thin for seeds and thick for their mean; the grey band is what a logit
 # could have reached at Adam's rate. Called with data, out.
-wide = 900; high = 460; size = 10
+wide = 480; high = 360; size = 10
 load "plots/style.gp"
 layers = int(system("awk -F'\t' 'NR > 1 && $1 > n {n = $1} END {print n}' '".data."'"))
 levels = int(system("awk -F'\t' 'NR > 1 && $2 > n {n = $2} END {print n}' '".data."'"))
@@ -12,7 +12,7 @@ do for [kind in "svg png"] {
     set output out.".".kind
     set xrange [0:last * 1.12]; set yrange [0:1]
     set ytics 0.5; set xtics (0, last)
-    set multiplot layout ceil(layers / (columns * 1.0)),columns margins 0.05,0.99,0.1,0.93 spacing 0.025,0.12
+    set multiplot layout ceil(layers / (columns * 1.0)),columns margins 0.07,0.99,0.12,0.92 spacing 0.03,0.15
     do for [l = 1:layers] {
         set title "layer ".l tc rgb text offset 0,-0.7
         set format y (l % columns == 1 ? "%.1f" : "")

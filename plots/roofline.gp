@@ -1,6 +1,6 @@
 # The roofline of every step: how much of the arithmetic peak it reaches against what its arithmetic takes of the time of its bytes; a
 # panel a kernel set, the roof is what memory and peak allow. Called with data, out.
-wide = 900; high = 440; size = 10
+wide = 480; high = 780; size = 10
 load "plots/style.gp"
 steps = "weight_step alpha_step evaluation"
 names = "weight alpha evaluation"
@@ -18,17 +18,17 @@ do for [kind in "svg png"] {
     eval (kind eq "svg" ? svg : png)
     f = ",".(kind eq "svg" ? 8 : 16)
     set output out.".".kind
-    set multiplot layout 1,2 margins 0.07,0.8,0.13,0.9 spacing 0.05
+    set multiplot layout 2,1 margins 0.13,0.97,0.3,0.96 spacing 0.13
     set logscale xy
     set xrange [from:to]; set yrange [bottom:1.5]
     set xtics ("1/8" 0.125, "1/4" 0.25, "1/2" 0.5, "1" 1, "2" 2, "4" 4, "8" 8, "16" 16, "32" 32)
     set ytics ("1/32" 0.03125, "1/16" 0.0625, "1/8" 0.125, "1/4" 0.25, "1/2" 0.5, "1" 1)
     set xlabel "arithmetic time / bytes time, each at its peak" tc rgb text
     set key bottom right reverse Left samplen 1 spacing 1.2 font f
-    set label 1 networks at screen 0.82, 0.87 left font f tc rgb text
+    set label 1 networks at screen 0.13, 0.22 left font f tc rgb text
     do for [kernels in "f32 bf16"] {
         set title kernels tc rgb text offset 0,-0.5
-        if (kernels eq "f32") { set ylabel "part of the arithmetic peak that is reached" tc rgb text } else { unset ylabel }
+        set ylabel "part of the peak that is reached" tc rgb text
         plot roof(x) with lines lc rgb text lw 1.5, \
              for [i = 1:words(steps)] part(kernels, word(steps, i)) using 5:6 with points lt i title word(names, i), \
              for [i = 1:words(steps)] part(kernels, word(steps, i)) using 5:6:10 with labels left offset char 0.7,-0.1 font f tc lt i

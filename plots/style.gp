@@ -1,5 +1,5 @@
 # One style for every figure. Called with out='FILE' (without .svg or .png) and data='FILE.tsv'; a script sets its size with
-# `wide` and `high` in points, includes this file, and draws with `call` of draw(terminal).
+# `wide` and `high` in points, narrow enough that its words can be read on a telephone, includes this file, and draws with `call` of draw(terminal).
 # Colours are safe for the colour-blind and readable on a light ground, which every figure brings along, so that a page
 # may be dark around it.
 set encoding utf8
