@@ -208,7 +208,13 @@ START_TEST(test_scales_names)
 END_TEST
 
 /* One hidden layer and a linear head. */
-enum { TRAIN = 4000, LOGITS = 1000, TEST = 2000, BATCH = 50, EPOCHS = 12, CHANNELS = 24 };
+enum { TRAIN = 4000, LOGITS = 1000, TEST = 2000, BATCH = 50, CHANNELS = 24 };
+
+/* Epochs, and the rate of the logits; 0 where alpha is not learned. */
+typedef struct {
+    int epochs;
+    double rate;
+} Course;
 
 static NetworkSpec shallow(unsigned kept)
 {
@@ -238,7 +244,7 @@ static Batch batch_at(float *images, int *labels, const Dataset *d, int first)
 
 /* Trains on the first images; with all levels, alpha on the next ones. Accuracy on the last ones, and alpha.
  */
-static double train(double *alpha, const Dataset *d, unsigned kept, bool learns)
+static double train(double *alpha, const Dataset *d, unsigned kept, Course course)
 {
     const NetworkSpec spec = shallow(kept);
     float *images = floats((size_t)BATCH * IMAGE_BYTES);
@@ -247,13 +253,13 @@ static double train(double *alpha, const Dataset *d, unsigned kept, bool learns)
     Network *net = network_create(kernels_best("f32")->engine, &spec, BATCH, &error);
     ck_assert_msg(net != NULL, "%s", error.text);
     network_initialise(net, 1);
-    for (int epoch = 0; epoch < EPOCHS; epoch++)
+    for (int epoch = 0; epoch < course.epochs; epoch++)
         for (int at = 0; at < TRAIN; at += BATCH) {
-            const double lr = ref_cosine_lr(epoch, EPOCHS, 0.05, 0);
+            const double lr = ref_cosine_lr(epoch, course.epochs, 0.05, 0);
             filters_step(net, batch_at(images, labels, d, at), (Sgd){lr, 0.9, 0});
-            if (learns)
+            if (course.rate > 0)
                 logits_step(net, batch_at(images, labels, d, TRAIN + at % LOGITS),
-                            (Adam){1e-2, 0.5, 0.999, 1e-8, 3e-4}, ++t);
+                            (Adam){course.rate, 0.5, 0.999, 1e-8, 3e-4}, ++t);
         }
     for (int at = 0; at < TEST; at += BATCH) {
         const Batch batch = batch_at(images, labels, d, TRAIN + LOGITS + at);
@@ -265,10 +271,21 @@ static double train(double *alpha, const Dataset *d, unsigned kept, bool learns)
     return 100.0 * correct / TEST;
 }
 
-/* The set is accepted only if the planted level passes 90 % and every other stays near chance, which is 10 %:
- * at most 30 %. (At level 3 of scales-4 an image is four cells, of which each shows in a filter of its own: a
- * head fitted to noise guesses half of a colour's textures where a third is chance, and has about 20 % of the
- * classes, though its loss is that of chance.) Then alpha must find the level. */
+/* What a net that has this share of the classes right gets at most: five deviations more. */
+static double at_most(double share)
+{
+    return 100 * (share + 5 * sqrt(share * (1 - share) / TEST));
+}
+
+/* The set is accepted only if the planted level passes 90 % and every other has no more than chance, a tenth.
+ * (At level 3 of scales-4 an image is four cells, of which each shows in a filter of its own: a head fitted
+ * to noise guesses half of a colour's textures where a third is chance, and has about a fifth of the classes,
+ * though its loss is that of chance.) Then alpha must find the level.
+ *
+ * In the mixed set two colours tell apart half of the classes at most, so a level alone, and any two, have
+ * half: what has more uses all three. There the course matters: logits at a rate of 1e-2, which is the most
+ * that a short run takes, leave a level before its filters have learned to use it (12 epochs: 49.6 %, against
+ * 83.7 % at 1e-3 and 98.1 % of the uniform mixture); at 1e-3 in 30 epochs they find all three. */
 START_TEST(test_scales_learned_alphas_find_the_planted_level)
 {
     Dataset d = {0};
@@ -283,17 +300,19 @@ START_TEST(test_scales_learned_alphas_find_the_planted_level)
         d.deviation[c] = 0.2f;
     }
     for (int r = 0; r < SCALES_LEVELS; r++) {
-        accuracy[r] = train(alpha, &d, 1u << r, false);
+        accuracy[r] = train(alpha, &d, 1u << r, (Course){12, 0});
         best = fmax(best, accuracy[r]);
     }
-    const double learned = train(alpha, &d, all_levels(SCALES_LEVELS), true);
+    const double learned =
+        train(alpha, &d, all_levels(SCALES_LEVELS), mixed ? (Course){30, 1e-3} : (Course){12, 1e-2});
     fprintf(stderr, "%-12s  level", sets[_i].name);
     for (int r = 0; r < SCALES_LEVELS; r++)
         fprintf(stderr, "  %d: %5.1f %%, alpha %.3f", r, accuracy[r], alpha[r]);
     fprintf(stderr, "  learned: %5.1f %%\n", learned);
     const int planted = sets[_i].level[0];
     for (int r = 0; r < SCALES_LEVELS && !mixed; r++) {
-        ck_assert_msg(r == planted ? accuracy[r] >= 90 : accuracy[r] <= 30,
+        ck_assert_msg(r == planted ? accuracy[r] >= 90
+                                   : accuracy[r] <= at_most(planted == 4 && r == 3 ? 0.2 : 0.1),
                       "%s: a net of level %d has %.1f %%", sets[_i].name, r, accuracy[r]);
         ck_assert_msg(r == planted || alpha[r] < alpha[planted], "%s: alpha of level %d is %.3f, of %d %.3f",
                       sets[_i].name, r, alpha[r], planted, alpha[planted]);
@@ -302,8 +321,10 @@ START_TEST(test_scales_learned_alphas_find_the_planted_level)
         ck_assert_double_gt(alpha[planted], 0.5);
         ck_assert_double_ge(learned, 90);
     } else {
-        ck_assert_double_lt(best, 50);
+        const int *level = sets[_i].level;
+        ck_assert_double_lt(best, at_most(0.5));
         ck_assert_double_gt(learned, 90);
+        ck_assert_double_gt(alpha[level[0]] + alpha[level[1]] + alpha[level[2]], 0.9);
     }
     dataset_free(&d);
 }
