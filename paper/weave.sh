@@ -33,9 +33,36 @@ awk -F'\t' -v OFS='\t' '
     BEGIN { print "step", "kernels", "net", "images a second" }
     ($1 == "weight_step" || $1 == "alpha_step") && $3 ~ /10x64,batch 192/ && $4 == 2 { print $1, $2, $3, $5 }' "$bench" >"$book/steps.tsv"
 
+# What 1 to 64 nodes would make of an iteration, a step of each kind: the measured seconds of one node, a twelfth a group, and
+# what every rank is handed of the others' bytes, over its link; the bytes are counted.
+awk -F'\t' -v OFS='\t' '
+    $1 ~ /^(weight|alpha)_step$/ && $3 == "R=5,10x64,batch 192" && $4 == 2 { seconds[$2] += 192 / $5 }
+    $1 ~ /^(weight|alpha)_step_gathered$/ { bytes[$2, $3] += $5 }
+    $1 ~ /^(weight|alpha)_step_gathers$/ && $3 ~ /ranks 12$/ { gathers[$2] += $5 }
+    END {
+        print "kernels", "nodes", "ranks", "computing, s", "MB to each", "1 Gbit/s, s", "10 Gbit/s, s", "100 Gbit/s, s", \
+            "faster-at-1", "faster-at-10", "faster-at-100", "gathers"
+        split("f32 bf16", sets, " ")
+        split("1 2 3 4 6 12 16 32 64", nodes, " ")
+        for (i = 1; i in sets; i++)
+            for (j = 1; j in nodes; j++) {
+                set = sets[i]
+                ranks = nodes[j] < 12 ? nodes[j] : 12
+                all = bytes[set, "R=5,10x64,batch 192,ranks " ranks]
+                if (!(set in seconds) || (ranks > 1 && !all)) exit 1
+                computing = seconds[set] / ranks
+                received = all * (ranks - 1) / ranks
+                line = set OFS nodes[j] OFS ranks OFS sprintf("%.3f", computing) OFS sprintf("%.1f", received)
+                for (gigabit = 1; gigabit <= 100; gigabit *= 10) line = line OFS sprintf("%.4f", received * 8 / 1000 / gigabit)
+                for (gigabit = 1; gigabit <= 100; gigabit *= 10)
+                    line = line OFS sprintf("%.1f", seconds[set] / (computing + received * 8 / 1000 / gigabit))
+                print line, gathers[set]
+            }
+    }' "$bench" >"$book/scaling.tsv" || { echo "paper: $bench has no steps and bytes of R=5,10x64: run make bench" >&2; exit 1; }
+
 BOOK_ROOT=$(realpath --relative-to="$(dirname "$out")" .)
 export BOOK_ROOT BUILD=$build BOOK_ERRORS=$errors BOOK_BENCH=$bench BOOK_AUDIT=$build/audit.tsv BOOK_FIGURES=$build/figures
-export BOOK_FILES="ladder=$book/ladder.tsv steps=$book/steps.tsv table1=$records/table1-day-bf16-cifar10-jpeg75/table1.tsv"
+export BOOK_FILES="ladder=$book/ladder.tsv steps=$book/steps.tsv scaling=$book/scaling.tsv table1=$records/table1-day-bf16-cifar10-jpeg75/table1.tsv"
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 data=$(awk -F'\t' '$1 == "# data" {name = $2} $1 == "# data_sha256" {print name ", SHA-256 " $2}' "$records/table1-day-bf16-cifar10-jpeg75/table1.tsv")
 

@@ -87,6 +87,22 @@ START_TEST(test_bench_puts_the_roofline_beside_the_time)
 }
 END_TEST
 
+/* What ranks exchange, by hand. Of each of 12 groups: two sums in double for each channel, level and layer,
+ * forward and backward, of 9 layers of 64 channels and one of 10, and 16 x 10 class logits in float. The
+ * filters' step gathers filters and biases of each layer and level too. */
+START_TEST(test_bench_counts_what_ranks_exchange)
+{
+    static const char *const words[] = {"alpha_step_gathered f32 12", "weight_step_gathers f32 12"};
+    const double values[] = {12 * (2 * 2 * 8 * 5 * (9 * 64 + 10) + 16 * 10 * 4) / 1e6, 10 * 5 * 4 + 1};
+    double value = 0;
+    ck_assert_msg(program_run("bench %s", words[_i]) == 0, "%s", program_output);
+    const char *line = strchr(program_output, '\n');
+    ck_assert_msg(line && sscanf(line, "\n%*s\tf32\tR=5,10x64,batch 192,ranks 12\t%*d\t%lf\t", &value) == 1,
+                  "%s", program_output);
+    ck_assert_double_eq_tol(value, values[_i], 5e-4 * values[_i]);
+}
+END_TEST
+
 Suite *bench_suite(void)
 {
     Suite *suite = suite_create("bench");
@@ -97,6 +113,7 @@ Suite *bench_suite(void)
     tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 3);
     tcase_add_loop_test(tcase, test_bench_counts_what_a_step_moves, 0, 3);
     tcase_add_test(tcase, test_bench_puts_the_roofline_beside_the_time);
+    tcase_add_loop_test(tcase, test_bench_counts_what_ranks_exchange, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -24,6 +24,8 @@ static void bench_set(const Kernels *kernels, int threads, bool all_cores)
     bench_mbconv(kernels, threads);
     bench_batch(kernels, threads);
     bench_steps(kernels, threads, all_cores);
+    if (all_cores)
+        bench_exchange(kernels, threads);
 }
 
 static void usage(void)
@@ -52,7 +54,10 @@ static void usage(void)
         "    STEP_measured       the time of the step\n\n"
         "with each time's share of the measured one in the column of fractions. Where maps fit the caches, "
         "bytes\n"
-        "take less than at memory's bandwidth. make bench-plot draws it.\n");
+        "take less than at memory's bandwidth. make bench-plot draws it.\n\n"
+        "weight_step_gathered and alpha_step_gathered count the bytes that all ranks of a job together hand "
+        "in,\n"
+        "and each is handed, in a step of 10x64 layers; nothing is timed for them.\n");
 }
 
 /* The sentence of words that no line has. */

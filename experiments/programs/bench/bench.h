@@ -17,6 +17,9 @@ void bench_batch(const Kernels *kernels, int threads);
 void bench_steps(const Kernels *kernels, int threads, bool all_cores);
 bool bench_memory(const Kernels *kernels);
 
+/* What the ranks of a job exchange in a step of the 10 x 64 network: a count, nothing is timed for it. */
+void bench_exchange(const Kernels *kernels, int threads);
+
 /* oneDNN on the same convolution, in float or bfloat16: the seconds of its best algorithm, direct or
  * Winograd; 0 if it is not built in or has none. Passes as in bench_passes. */
 typedef enum { PASS_FORWARD, PASS_BACKWARD_DATA, PASS_BACKWARD_WEIGHTS } ConvolutionPass;

@@ -1,8 +1,8 @@
 #define _DEFAULT_SOURCE /* wait4 */
 /* Whole steps of the tables' networks, and the memory that they take. */
+#include "steps.h"
 #include "../../base/error.h"
 #include "../../data/batch.h"
-#include "../../network/bilevel.h"
 #include "../../network/cost.h"
 #include "bench.h"
 #include "nets.h"
@@ -17,19 +17,13 @@
 
 enum { BATCH = 192, LEVELS = 5 };
 
-typedef struct {
-    Network *net;
-    Batch batch;
-    int t;
-} StepWork;
-
-static void weight_step(void *context)
+void weight_step(void *context)
 {
     StepWork *work = context;
     filters_step(work->net, work->batch, (Sgd){0.01, 0.9, 0});
 }
 
-static void alpha_step(void *context)
+void alpha_step(void *context)
 {
     StepWork *work = context;
     logits_step(work->net, work->batch, (Adam){1e-4, 0.5, 0.999, 1e-8, 3e-4}, ++work->t);
@@ -51,8 +45,7 @@ static const struct {
              [EVALUATION] = {"evaluation", evaluate, 2}};
 enum { STEPS = sizeof steps / sizeof *steps };
 
-/* Noise and labels in turn. The program ends if there is no memory. */
-static StepWork make_work(const Kernels *kernels, Case c)
+StepWork make_work(const Kernels *kernels, Case c)
 {
     const NetworkSpec s = net_spec(c);
     Error error;
@@ -69,7 +62,7 @@ static StepWork make_work(const Kernels *kernels, Case c)
     return work;
 }
 
-static void free_work(StepWork *work)
+void free_work(StepWork *work)
 {
     free((void *)work->batch.images);
     free((void *)work->batch.labels);
