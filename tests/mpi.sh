@@ -12,32 +12,7 @@ export OMP_WAIT_POLICY=passive
 # Containers run as root and have fewer cores than ranks here; several jobs must not be bound to the same core.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
     OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
-records="config.tsv log.tsv alpha.tsv beta.tsv predictions.tsv result.tsv checkpoint.h5"
-files=0 failures=0
-
-wrong() {
-    echo "mpi: $*"
-    failures=$((failures + 1))
-}
-
-# same PLAIN MPI: a run's folder has the same records in both.
-same() {
-    local record
-    for record in $records; do
-        [ -e "$1/$record" ] || [ "$record" = beta.tsv ] || wrong "$1 has no $record"
-        [ -e "$1/$record" ] || continue
-        files=$((files + 1))
-        cmp -s "$1/$record" "$2/$record" || wrong "$2/$record is not that of the plain build"
-    done
-}
-
-# tables FOLDER KERNELS OPTIONS MAKE-ARGUMENT..: trains every row of the tables.
-tables() {
-    local folder=$1 kernels=$2 options=$3
-    shift 3
-    make --no-print-directory "$@" RUNS="$scratch/$folder" KERNELS="$kernels" BUDGET=smoke OPTIONS="$options" \
-        ${TABLES:-table1} >"$scratch/log" 2>&1 || { cat "$scratch/log"; wrong "$folder was not trained"; }
-}
+. tests/records.sh
 
 # At batch 32 there are two groups, which two ranks can share; at 64 four.
 for kernels in ${KERNELS:-f32 bf16}; do
@@ -47,12 +22,7 @@ for kernels in ${KERNELS:-f32 bf16}; do
         options="$([ "$batch" = 32 ] || echo "--batch=$batch") ${MORE:-}"
         [ -d "$scratch/$whole" ] || tables "$whole" "$kernels" "$options" BUILD="$plain"
         tables "$whole-ranks$ranks" "$kernels" "$options" BUILD="$mpi" MPI=1 THREADS=1 LAUNCH="mpirun -n $ranks"
-        runs=0
-        for run in "$scratch/$whole"/*/; do
-            same "${run%/}" "$scratch/$whole-ranks$ranks/$(basename "$run")"
-            runs=$((runs + 1))
-        done
-        [ $runs -gt 0 ] || wrong "$whole has no runs"
+        same_runs "$scratch/$whole" "$scratch/$whole-ranks$ranks"
         echo "mpi: $kernels, batch $batch, $ranks ranks: $runs runs, $((files - before)) records compared"
     done
 done

@@ -13,8 +13,8 @@
 
 static int ranks = 1, own; /* this process is rank `own` */
 
-/* The processes that mpirun or another launcher started; 0 if none did. Open MPI is started only then: a
- * program that is called by hand is alone. */
+/* The processes that mpirun or another launcher started (1: so many as MPI will tell); 0 if none did. Open
+ * MPI is started only then: a program that is called by hand is alone. */
 static int launched(void)
 {
     const char *size = getenv("OMPI_COMM_WORLD_SIZE");
@@ -47,12 +47,24 @@ static const void *gather(const void *part, size_t bytes, int place)
     return room[place].bytes;
 }
 
+/* Whether this process is alone, and not one of several that srun started without MPI. */
+static bool alone(Error *error)
+{
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS"), *task = getenv("SLURM_PROCID");
+    if (!tasks || atoi(tasks) <= 1)
+        return true;
+    own = task ? atoi(task) : 0; /* so that one prints */
+    return fail(
+        error,
+        "srun started %s processes that do not know of each other: start them by srun --mpi=pmix, or one",
+        tasks);
+}
+
 static bool start(Error *error)
 {
-    (void)error;
     int provided;
     if (!launched())
-        return true;
+        return alone(error);
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     MPI_Comm_rank(MPI_COMM_WORLD, &own);
