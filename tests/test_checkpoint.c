@@ -248,6 +248,40 @@ START_TEST(test_checkpoint_survives_a_crash_between_its_writes)
 }
 END_TEST
 
+/* Who goes on from either state leaves the hash of the file that is there, alone, and no temporary file. */
+START_TEST(test_checkpoint_is_settled_after_a_crash)
+{
+    char *hashes[2], *bytes, *now, both[256], temporary[128];
+    size_t length, count;
+    Error error;
+    for (int i = 0; i < 2; i++) {
+        write_checkpoint(i);
+        read_bytes(&hashes[i], &length, hash_file);
+    }
+    read_bytes(&bytes, &count, file);
+    snprintf(temporary, sizeof temporary, "%s.tmp", hash_file);
+    for (int i = 0; i < 2; i++) {
+        if (i == 1)
+            write_checkpoint(0);
+        const int both_length = snprintf(both, sizeof both, "%s%s", hashes[1], hashes[0]);
+        ck_assert(file_write(hash_file, both, (size_t)both_length, NULL));
+        ck_assert(file_write(temporary, "", 0, NULL));
+        ck_assert_msg(checkpoint_settle(folder, &error), "%s", error.text);
+        read_bytes(&now, &length, hash_file);
+        ck_assert_str_eq(now, hashes[1 - i]);
+        ck_assert_int_ne(access(temporary, F_OK), 0);
+        free(now);
+    }
+    free(hashes[0]);
+    free(hashes[1]);
+    bytes[0] ^= 1;
+    ck_assert(file_write(file, bytes, count, NULL));
+    ck_assert(!checkpoint_settle(folder, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "does not have the SHA-256"));
+    free(bytes);
+}
+END_TEST
+
 /* The limit lets the hash file through and stops checkpoint.h5: the protocol's middle. */
 START_TEST(test_checkpoint_on_a_full_disk_keeps_the_earlier_one)
 {
@@ -302,6 +336,7 @@ Suite *checkpoint_suite(void)
     tcase_add_test(tcase, test_checkpoint_notices_damage);
     tcase_add_test(tcase, test_checkpoint_needs_both_files);
     tcase_add_test(tcase, test_checkpoint_survives_a_crash_between_its_writes);
+    tcase_add_test(tcase, test_checkpoint_is_settled_after_a_crash);
     tcase_add_test(tcase, test_checkpoint_on_a_full_disk_keeps_the_earlier_one);
     tcase_add_test(tcase, test_checkpoint_in_a_missing_folder_says_so);
     suite_add_tcase(suite, tcase);

@@ -49,6 +49,27 @@ static void write_text(const char *name, const char *text)
     ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
 }
 
+/* As if it had been killed within its last checkpoint: what goes on leaves the folder as if nothing had been.
+ */
+START_TEST(test_train_settles_the_last_checkpoint)
+{
+    char path[128], both[256];
+    ck_assert_int_eq(program_train(""), 0);
+    char *hash = program_file("run/checkpoint.sha256");
+    snprintf(both, sizeof both, "%s%064d  checkpoint.h5\n", hash, 0);
+    write_text("run/checkpoint.sha256", both);
+    snprintf(path, sizeof path, "%s/run/result.tsv", program_folder);
+    ck_assert_int_eq(remove(path), 0);
+    ck_assert_msg(program_train("") == 0, "%s", program_output);
+    char *now = program_file("run/checkpoint.sha256"), *result = program_file("run/result.tsv");
+    ck_assert_str_eq(now, hash);
+    ck_assert_ptr_nonnull(result);
+    free(hash);
+    free(now);
+    free(result);
+}
+END_TEST
+
 /* The table of the one run. */
 static void print_table(void)
 {
@@ -126,6 +147,7 @@ TCase *programs_finished_case(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
     tcase_add_test(tcase, test_evaluate_refuses);
+    tcase_add_test(tcase, test_train_settles_the_last_checkpoint);
     tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
     tcase_add_test(tcase, test_table_tells_who_continued_a_run);
     tcase_add_test(tcase, test_table_refuses);

@@ -8,7 +8,8 @@
  *     3. writes checkpoint.sha256 with the new hash alone,
  *
  * each under a temporary name, synced, then renamed. A crash before 2 leaves the earlier checkpoint valid, a
- * crash after 2 the new one. When nothing crashed, `sha256sum -c checkpoint.sha256` checks the file. */
+ * crash after 2 the new one; who goes on from either does 3 first. When nothing crashed,
+ * `sha256sum -c checkpoint.sha256` checks the file. */
 #include "checkpoint.h"
 #include "../base/files.h"
 #include "../base/hdf5_image.h"
@@ -208,13 +209,42 @@ bool checkpoint_get_text(Checkpoint *c, const char *name, char *text, size_t siz
     }
 }
 
+static int hashes_text(char text[256], const char *hash, const char *earlier)
+{
+    int length = snprintf(text, 256, "%s  checkpoint.h5\n", hash);
+    if (earlier != NULL)
+        length += snprintf(text + length, 256 - (size_t)length, "%s  checkpoint.h5\n", earlier);
+    return length;
+}
+
 static bool write_hashes(const Checkpoint *c, const char *hash, const char *earlier, Error *error)
 {
     char text[256];
-    int length = snprintf(text, sizeof text, "%s  checkpoint.h5\n", hash);
-    if (earlier != NULL)
-        length += snprintf(text + length, sizeof text - (size_t)length, "%s  checkpoint.h5\n", earlier);
+    const int length = hashes_text(text, hash, earlier);
     return file_write(c->hash_path, text, (size_t)length, error);
+}
+
+static bool settle(const Checkpoint *c, Error *error)
+{
+    char *bytes = NULL, *listed = NULL, hash[65], alone[256];
+    size_t count = 0;
+    if (!read_verified(&bytes, &count, hash, c, error))
+        return false;
+    free(bytes);
+    if (!file_read(&listed, &count, c->hash_path, error))
+        return false;
+    hashes_text(alone, hash, NULL);
+    const bool done = strcmp(listed, alone) == 0 || write_hashes(c, hash, NULL, error);
+    free(listed);
+    return done;
+}
+
+bool checkpoint_settle(const char *folder, Error *error)
+{
+    Checkpoint *c = checkpoint_new(folder, error);
+    const bool done = c && settle(c, error);
+    free(c);
+    return done;
 }
 
 static bool put_in_place(const Checkpoint *c, Error *error)

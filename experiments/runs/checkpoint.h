@@ -27,6 +27,10 @@ bool checkpoint_get_text(Checkpoint *c, const char *name, char *text, size_t siz
 /* Ends writing (and puts the file in place) or reading; frees c either way. After a failed put the caller
  * calls checkpoint_abandon instead. */
 bool checkpoint_close(Checkpoint *c, Error *error);
+
+/* Where a crash left two hashes in checkpoint.sha256, that of checkpoint.h5 stays. For who writes in the
+ * folder. */
+bool checkpoint_settle(const char *folder, Error *error);
 void checkpoint_abandon(Checkpoint *c);
 
 #endif

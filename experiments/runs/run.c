@@ -280,7 +280,7 @@ static bool continue_run(Run *run, Checkpoint *c, const State *state, Error *err
         checkpoint_abandon(c);
         return false;
     }
-    return state_load(c, run->net, run->folder, error) &&
+    return state_load(c, run->net, run->folder, error) && checkpoint_settle(run->folder, error) &&
            provenance_continue(run->folder, run->plan.engine, run->epoch, error);
 }
 
