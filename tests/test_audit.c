@@ -187,6 +187,51 @@ START_TEST(test_spearman_by_hand)
 }
 END_TEST
 
+/* Orders of x from `place` on, each looked at, whose correlation with 1..n is as far from 0 as `least`. */
+static long far_orders(double *x, int place, int n, double least)
+{
+    if (place == n)
+        return fabs(spearman(x, n)) >= least - 1e-9;
+    long orders = 0;
+    for (int i = place; i < n; i++) {
+        const double first = x[place];
+        x[place] = x[i];
+        x[i] = first;
+        orders += far_orders(x, place + 1, n, least);
+        x[i] = x[place];
+        x[place] = first;
+    }
+    return orders;
+}
+
+/* Counted orders are those that are visited, with ties and without; ten items take no longer than the rest.
+ */
+START_TEST(test_spearman_p_is_that_of_all_orders)
+{
+    static const double items[][7] = {{3, 1, 4, 1.5, 9, 2, 6},
+                                      {1, 1, 2, 3, 3, 3, 7},
+                                      {7, 6, 5, 3, 4, 2, 1},
+                                      {1, 0.5, 0.5, 0.5, 2, 2, -1},
+                                      {0, 0, 0, 0, 0, 0, 1}};
+    const double ten[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, turned[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 9};
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+        long orders = 1;
+        for (int n = 2; n <= 7; n++) {
+            double x[7];
+            memcpy(x, items[i], sizeof x);
+            orders *= n;
+            if (isnan(spearman(x, n)))
+                continue;
+            const double p = (double)far_orders(x, 0, n, fabs(spearman(x, n))) / (double)orders;
+            ck_assert_msg(fabs(spearman_p(x, n) - p) < 1e-12, "%zu, %d items: %g, not %g", i, n,
+                          spearman_p(x, n), p);
+        }
+    }
+    ck_assert_double_eq_tol(spearman_p(ten, 10), 2.0 / 3628800, 1e-15);
+    ck_assert_double_eq_tol(spearman_p(turned, 10), 2.0 * 10 / 3628800, 1e-15); /* 9 neighbours to exchange */
+}
+END_TEST
+
 /* ---- readings: values worked out apart from the cost model's code. */
 
 static const struct {
@@ -291,6 +336,7 @@ Suite *audit_suite(void)
     tcase_add_test(claims, test_results_of_tests);
     tcase_add_test(numbers, test_grades);
     tcase_add_test(numbers, test_spearman_by_hand);
+    tcase_add_test(numbers, test_spearman_p_is_that_of_all_orders);
     tcase_add_loop_test(numbers, test_readings, 0, sizeof readings / sizeof *readings);
     tcase_add_test(numbers, test_readings_refuse_an_unknown_space);
     tcase_add_test(numbers, test_false_verdicts_are_rare);

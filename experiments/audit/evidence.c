@@ -89,36 +89,49 @@ double spearman(const double *x, int n)
     return xx > 0 ? xy / sqrt(xx * yy) : NAN;
 }
 
-typedef struct {
-    int n;
-    double rank[10], observed;
-    long all, reach; /* permutations; those whose product sum is as far from its mean */
-} Permutations;
+/* Orders are counted, not visited: those of a set of items on the first places, by their sum, follow from
+ * those of the set without its last one. Twice a rank is whole, so sums are. */
+enum { MOST_ORDERED = 10, LARGEST_SUM = 220, SUMS = 2 * LARGEST_SUM + 1 };
 
-static void permute(Permutations *p, int place, unsigned used, double sum)
+static void count_orders(long (*orders)[SUMS], const int *weight, int n)
 {
-    if (place == p->n) {
-        p->all++;
-        p->reach += fabs(sum) >= p->observed - 1e-9;
-        return;
+    orders[0][LARGEST_SUM] = 1;
+    for (unsigned set = 1; set < 1u << n; set++) {
+        int place = 0;
+        for (int i = 0; i < n; i++)
+            place += (int)(set >> i & 1);
+        for (int i = 0; i < n; i++) {
+            const int step = weight[i] * place;
+            for (int sum = 0; set >> i & 1 && sum < SUMS; sum++)
+                if (orders[set & ~(1u << i)][sum])
+                    orders[set][sum + step] += orders[set & ~(1u << i)][sum];
+        }
     }
-    for (int i = 0; i < p->n; i++)
-        if (!(used >> i & 1))
-            permute(p, place + 1, used | 1u << i, sum + (p->rank[i] - (p->n + 1) / 2.0) * (place + 1));
 }
 
 double spearman_p(const double *x, int n)
 {
-    Permutations p = {.n = n};
-    double sum = 0;
-    if (n < 2 || n > 10)
+    double rank[MOST_ORDERED];
+    int weight[MOST_ORDERED], observed = 0;
+    long all = 0, reach = 0;
+    if (n < 2 || n > MOST_ORDERED)
         return NAN;
-    ranks_of(p.rank, x, n);
-    for (int i = 0; i < n; i++)
-        sum += (p.rank[i] - (n + 1) / 2.0) * (i + 1);
-    p.observed = fabs(sum);
-    permute(&p, 0, 0, 0);
-    return (double)p.reach / (double)p.all;
+    long(*orders)[SUMS] = calloc((size_t)1 << n, sizeof *orders);
+    if (!orders)
+        return NAN;
+    ranks_of(rank, x, n);
+    for (int i = 0; i < n; i++) {
+        weight[i] = (int)(2 * rank[i]) - (n + 1);
+        observed += weight[i] * (i + 1);
+    }
+    count_orders(orders, weight, n);
+    for (int sum = -LARGEST_SUM; sum <= LARGEST_SUM; sum++) {
+        const long count = orders[(1u << n) - 1][sum + LARGEST_SUM];
+        all += count;
+        reach += abs(sum) >= abs(observed) ? count : 0;
+    }
+    free(orders);
+    return (double)reach / (double)all;
 }
 
 Sample row_sample(const RowRuns *row, Quantity quantity)
