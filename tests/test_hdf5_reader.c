@@ -94,6 +94,44 @@ START_TEST(test_hdf5_reader_says_what_is_not_there)
 }
 END_TEST
 
+/* A dataset of `numbers` chunks of two numbers each, of which the first alone is written. */
+static void put_one_chunk(hid_t file, const char *name, hsize_t numbers)
+{
+    const hsize_t chunk = 2, none = 0, both = 2;
+    const double values[2] = {7, 8};
+    hid_t space = H5Screate_simple(1, &numbers, NULL), memory = H5Screate_simple(1, &both, NULL);
+    hid_t create = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(create, 1, &chunk);
+    hid_t dataset = H5Dcreate2(file, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, &none, NULL, &both, NULL);
+    ck_assert(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, values) >= 0);
+    H5Dclose(dataset);
+    H5Pclose(create);
+    H5Sclose(memory);
+    H5Sclose(space);
+}
+
+/* HDF5 would look for a million chunks in a file of a few thousand bytes: eight seconds, and minutes for
+ * more. */
+START_TEST(test_hdf5_reader_does_not_look_for_chunks_that_cannot_be_there)
+{
+    enum { MANY = 400000, FEW = 501 };
+    static double numbers[MANY];
+    hid_t file = hdf5_image_create();
+    put_one_chunk(file, "many", MANY);
+    put_one_chunk(file, "few", FEW);
+    free(bytes);
+    ck_assert(hdf5_image_bytes(file, &bytes, &count));
+    H5Fclose(file);
+    ck_assert_int_lt(count, MANY / 2);
+    Hdf5Reader *reader = open_file();
+    ck_assert_int_eq(hdf5_reader_values(numbers, MANY, reader, "many"), HDF5_UNREADABLE);
+    ck_assert_int_eq(hdf5_reader_values(numbers, FEW, reader, "few"), HDF5_FOUND);
+    ck_assert(numbers[0] == 7 && numbers[1] == 8 && numbers[2] == 0 && numbers[FEW - 1] == 0);
+    hdf5_reader_close(reader);
+}
+END_TEST
+
 START_TEST(test_hdf5_reader_gives_texts_that_fit)
 {
     char text[8] = "xxxxxxx";
@@ -209,6 +247,7 @@ Suite *hdf5_reader_suite(void)
     tcase_add_checked_fixture(tcase, make_file, forget_file);
     tcase_add_test(tcase, test_hdf5_reader_gives_what_is_there);
     tcase_add_test(tcase, test_hdf5_reader_says_what_is_not_there);
+    tcase_add_test(tcase, test_hdf5_reader_does_not_look_for_chunks_that_cannot_be_there);
     tcase_add_test(tcase, test_hdf5_reader_gives_texts_that_fit);
     tcase_add_test(tcase, test_hdf5_reader_refuses_what_is_no_file);
     tcase_add_loop_test(tcase, test_hdf5_reader_makes_a_crash_a_sentence, 0, sizeof ends / sizeof *ends);

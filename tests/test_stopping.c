@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Deterministic however the run went: the last checkpoint too. */
-static const char *const same[] = {"config.tsv", "log.tsv", "alpha.tsv", "predictions.tsv", "result.tsv", "checkpoint.h5"};
+static const char *const same[] = {"config.tsv",      "log.tsv",    "alpha.tsv",
+                                   "predictions.tsv", "result.tsv", "checkpoint.h5"};
 
 static void expect_same(const char *a, const char *b)
 {
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         char left[256], right[256], *bytes[2];
         size_t count[2];
         snprintf(left, sizeof left, "%s/%s/%s", program_folder, a, same[i]);
@@ -58,6 +61,14 @@ static bool wait_for_progress(pid_t child, int *status)
     return true;
 }
 
+/* Of the part before, whose progress is not this one's. */
+static void forget_output(void)
+{
+    char output[128];
+    snprintf(output, sizeof output, "%s/output", program_folder);
+    remove(output);
+}
+
 static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
 
 /* Each part of the run is stopped once it is within an epoch; a kill finds a checkpoint of every iteration.
@@ -69,9 +80,7 @@ START_TEST(test_run_goes_on_from_within_an_epoch)
     int status, stops = 0, within = 0;
     ck_assert_int_eq(program_run("train --run=%s/whole " LONG, program_folder, program_folder, "3"), 0);
     for (;;) {
-        char output[128];
-        snprintf(output, sizeof output, "%s/output", program_folder);
-        remove(output); /* of the part before */
+        forget_output();
         const pid_t child =
             program_start("train --run=%s/stopped " LONG, program_folder, program_folder, kills ? "0" : "3");
         if (!wait_for_progress(child, &status) || kill(child, number) != 0)
@@ -103,6 +112,40 @@ START_TEST(test_run_goes_on_from_within_an_epoch)
 }
 END_TEST
 
+/* Texts are written before the checkpoint that they belong to, which here cannot be: a folder has its name.
+ * As after a kill between them, they are ahead of it, and cut back. */
+static const char *const ahead[] = {"", "--depth=learned",
+                                    "--net=fabric-sparse --pooling=none --head=linear --bias=no"};
+
+START_TEST(test_run_goes_on_from_texts_ahead_of_their_checkpoint)
+{
+    char folder[128];
+    int status;
+    ck_assert_int_eq(
+        program_run("train --run=%s/whole %s --common " LONG, program_folder, ahead[_i], program_folder, "3"),
+        0);
+    forget_output();
+    const pid_t child = program_start("train --run=%s/stopped %s --common " LONG, program_folder, ahead[_i],
+                                      program_folder, "3");
+    ck_assert(wait_for_progress(child, &status) && kill(child, SIGTERM) == 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    snprintf(folder, sizeof folder, "%s/stopped/checkpoint.sha256.tmp", program_folder);
+    ck_assert_int_eq(mkdir(folder, 0777), 0);
+    ck_assert_int_eq(program_run("train --run=%s/stopped %s --common " LONG, program_folder, ahead[_i],
+                                 program_folder, "3"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(program_output, "checkpoint.sha256.tmp"));
+    ck_assert_int_eq(rmdir(folder), 0);
+    char *log = program_file("stopped/log.tsv");
+    ck_assert_ptr_nonnull(strstr(log, "\n1\t"));
+    free(log);
+    ck_assert_msg(program_run("train --run=%s/stopped %s --common " LONG, program_folder, ahead[_i],
+                              program_folder, "3") == 0,
+                  "%s", program_output);
+    expect_same("whole", "stopped");
+}
+END_TEST
+
 Suite *stopping_suite(void)
 {
     Suite *suite = suite_create("stopping");
@@ -111,6 +154,8 @@ Suite *stopping_suite(void)
     tcase_add_checked_fixture(tcase, program_write_data, NULL);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_run_goes_on_from_within_an_epoch, 0, 3);
+    tcase_add_loop_test(tcase, test_run_goes_on_from_texts_ahead_of_their_checkpoint, 0,
+                        sizeof ahead / sizeof *ahead);
     suite_add_tcase(suite, tcase);
     return suite;
 }

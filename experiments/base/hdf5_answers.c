@@ -76,9 +76,26 @@ static bool has_count(const Hdf5Reply *reply, size_t count)
     return left == 1;
 }
 
+/* Whether a chunked dataset has more chunks than its file has bytes, so that most of them are not there: HDF5
+ * looks for each one, for minutes in a file of a few thousand bytes. */
+static bool lacks_chunks(hid_t dataset, const Hdf5Reply *shape)
+{
+    hsize_t chunk[HDF5_RANK], size = 0;
+    uint64_t chunks = 1;
+    hid_t create = H5Dget_create_plist(dataset), file = H5Iget_file_id(dataset);
+    const bool chunked =
+        H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, HDF5_RANK, chunk) == shape->rank;
+    for (int i = 0; chunked && i < shape->rank; i++) /* at most the numbers: the caller has counted those */
+        chunks *= shape->dims[i] / chunk[i] + (shape->dims[i] % chunk[i] != 0);
+    const bool known = H5Fget_filesize(file, &size) >= 0;
+    H5Fclose(file);
+    H5Pclose(create);
+    return chunked && (!known || chunks > size);
+}
+
 static Hdf5Status read_values(void **content, Hdf5Reply *reply, hid_t dataset, size_t count)
 {
-    if (!has_count(reply, count) || count > SIZE_MAX / sizeof(double))
+    if (!has_count(reply, count) || count > SIZE_MAX / sizeof(double) || lacks_chunks(dataset, reply))
         return HDF5_UNREADABLE;
     *content = malloc(count ? count * sizeof(double) : 1);
     if (!*content || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, *content) < 0)

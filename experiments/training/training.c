@@ -199,13 +199,14 @@ static void record_epoch(Run *run, const Score *test)
              100.0 * test->correct / test->images, sqrt(a->gradient2 / (double)a->steps),
              sqrt(a->decay2 / (double)a->steps), sqrt(b->gradient2 / steps_b), sqrt(b->decay2 / steps_b));
     network_alpha(run->net, alpha);
+    /* A fabric has no alpha, and nothing stands for an epoch: a line without its number could not be cut
+     * back. */
     for (int l = 0; l < plan->network.layers && plan->network.levels > 0; l++) {
         text_add(&run->alpha, "%d\t%d", run->epoch + 1, l + 1);
         for (int r = 0; r < plan->network.levels; r++)
             text_add(&run->alpha, "\t%.9g", alpha[l * plan->network.levels + r]);
-        text_add(&run->alpha, "\n");
+        text_add(&run->alpha, l + 1 < plan->network.layers ? "\n" : "\n\n");
     }
-    text_add(&run->alpha, "\n");
     if (!plan->network.depth)
         return;
     double beta[MAX_LAYERS];

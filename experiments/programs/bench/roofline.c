@@ -75,8 +75,8 @@ static Traffic fabric_traffic(const Kernels *kernels, const NetworkSpec *s, int 
         const FabricNode node = fabric_node(s, i);
         const double map = kernels->traffic->map((Shape){n, s->channels, node.spec.height, node.spec.width});
         unsigned dx = 0;
-        for (int e = 0; e < node.spec.edges; e++)
-            dx |= (unsigned)(node.input[e] != FABRIC_IMAGES) << e;
+        for (int e = 0; e < MAX_EDGES; e++)
+            dx |= (unsigned)(e < node.spec.edges && node.input[e] != FABRIC_IMAGES) << e;
         sum = traffic_sum(sum, kernels->traffic->node_forward(&node.spec, n, pass_of(step)));
         if (step == EVALUATION)
             continue;
