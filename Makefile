@@ -72,7 +72,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mpi check-slurm check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -211,6 +211,10 @@ check-slurm: $(BUILD)/train $(BUILD)/table
 	@if pkg-config --exists ompi-c; then $(MAKE) BUILD=build-mpi MPI=1 build-mpi/train build-mpi/table; \
 		else echo "check-slurm: without ranks: make setup MPI=1 installs Open MPI"; fi
 	bash tests/slurm.sh $(BUILD) $$(pkg-config --exists ompi-c && echo build-mpi)
+
+# Runs of all tables' rows that are killed at random instants go on to the same bits; KILLS=1000 kills, SEED=N to repeat them.
+check-kills: $(BUILD)/train
+	@KILLS=$(KILLS) $(if $(SEED),SEED=$(SEED)) ROWS='$(ROWS)' bash tests/kills.sh $(BUILD)
 
 # Kernels and steps against this machine's peaks and oneDNN (all of it takes many minutes), with nothing else running.
 # build/bench WORD .. measures only the lines with these words in their names. The lines stay in $(BUILD)/bench.tsv, where the
