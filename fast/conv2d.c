@@ -22,6 +22,7 @@
  *
  * Claims: eq1. */
 // book: end
+#include "conv2d/bands.h"
 #include "conv2d/products.h"
 #include "operations.h"
 #include <assert.h>
@@ -35,7 +36,7 @@ enum { PIXELS = 4, FILTERS = VL == 16 ? 6 : 3 };
 
 /* What every tile of one call shares. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
-    const Word *x;
+    Rows x;
     const Weight *weights;
     const float *bias;
     Word *y;
@@ -186,7 +187,7 @@ INLINE void tile(const Convolution *conv, int group, int yo, int xo, int k, int 
             const int xi = xo * stride + j - pad;
             const bool no_first = xi < 0, no_last = xi + (pixels - 1) * stride >= in.w;
             const Weight *tap_weights = weights + (size_t)(i * side + j) * units * filters;
-            const Word *x = conv->x + row_at(in, group, yi) + xi * (ptrdiff_t)in_pixel + part * VL;
+            const Word *x = row_of(conv->x, in, group, yi) + xi * (ptrdiff_t)in_pixel + part * VL;
             const size_t step = (size_t)stride * in_pixel;
             if (!no_first && !no_last)
                 accumulate_tap(sum, x, step, tap_weights, units, 0, pixels, filters);
@@ -230,21 +231,26 @@ static void row_rest(const Convolution *conv, int group, int yo, int k, int filt
         row_of_tiles(conv, group, yo, k, UNIT);
 }
 
+static void row(const Convolution *conv, int group, int yo)
+{
+    const int filters = units_of(conv->out.c) * UNIT;
+    for (int k = 0; k < filters;) {
+        const int width = tile_filters(filters - k);
+        if (width == FILTERS)
+            row_full(conv, group, yo, k);
+        else
+            row_rest(conv, group, yo, k, width);
+        k += width;
+    }
+}
+
 /* Rows of all groups are independent: the unit of work of a thread. */
 static void convolve(const Convolution *conv)
 {
-    const int groups = lanes_groups(conv->out.n), filters = units_of(conv->out.c) * UNIT;
 #pragma omp parallel for collapse(2) schedule(static)
-    for (int group = 0; group < groups; group++)
+    for (int group = 0; group < lanes_groups(conv->out.n); group++)
         for (int yo = 0; yo < conv->out.h; yo++)
-            for (int k = 0; k < filters;) {
-                const int width = tile_filters(filters - k);
-                if (width == FILTERS)
-                    row_full(conv, group, yo, k);
-                else
-                    row_rest(conv, group, yo, k, width);
-                k += width;
-            }
+            row(conv, group, yo);
 }
 
 void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
@@ -259,7 +265,7 @@ void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b,
 #endif
     const int taps = s.side * s.side;
     pack_filters(scratch, &(Filters){w, s.k, s.c, taps, (size_t)s.c * taps, taps, false});
-    const Convolution conv = {.x = x,
+    const Convolution conv = {.x = all_rows(x),
                               .y = y,
                               .weights = scratch,
                               .bias = b,
@@ -328,23 +334,70 @@ void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dS
         SET(conv2d_backward_data_from)(dx, true, dy, w, s, scratch);
 }
 
+#ifdef TILE_PRODUCTS
 void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
                                     void *scratch)
 {
     assert(s.stride == 1);
-#ifdef TILE_PRODUCTS
     SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, s, scratch);
-#else
-    const int taps = s.side * s.side;
-    pack_filters(scratch, &(Filters){w, s.c, s.k, taps, taps, (size_t)s.c * taps, true});
-    const Convolution conv = {.x = dy,
-                              .y = dx,
-                              .weights = scratch,
-                              .in = conv2d_output(s),
-                              .out = conv2d_input(s),
-                              .side = s.side,
-                              .stride = 1,
-                              .add = add};
-    convolve(&conv);
-#endif
 }
+#else
+/* The forward pass from dy with the filters flipped and transposed. */
+static void pack_backward(Weight *packed, const float *w, Conv2dShape s)
+{
+    const int taps = s.side * s.side;
+    pack_filters(packed, &(Filters){w, s.c, s.k, taps, taps, (size_t)s.c * taps, true});
+}
+
+static Convolution backward_of(Word *dx, bool add, Rows dy, const void *packed, Conv2dShape s)
+{
+    return (Convolution){.x = dy,
+                         .y = dx,
+                         .weights = packed,
+                         .in = conv2d_output(s),
+                         .out = conv2d_input(s),
+                         .side = s.side,
+                         .stride = 1,
+                         .add = add};
+}
+
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
+                                    void *scratch)
+{
+    assert(s.stride == 1);
+    pack_backward(scratch, w, s);
+    const Convolution conv = backward_of(dx, add, all_rows(dy), scratch, s);
+    convolve(&conv);
+}
+
+static size_t data_packed_floats(Conv2dShape s)
+{
+    return (SET(conv2d_packed)(s) / sizeof(float) + LANES - 1) / LANES * LANES;
+}
+
+static size_t data_room_floats(Conv2dShape s)
+{
+    (void)s;
+    return 0;
+}
+
+static void pack_data(float *packed, const float *w, Conv2dShape s)
+{
+    pack_backward((Weight *)packed, w, s);
+}
+
+/* Adds to what pooling hands back, a square of rows after the other. */
+static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+{
+    (void)room;
+    const bool pooled = data->unpooling.dy != NULL;
+    const Convolution conv = backward_of(data->dx, data->add || pooled, dy, data->packed, data->s);
+    for (int y = band.from; y < band.to; y++) {
+        if (pooled && y % 2 == 0)
+            SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
+        row(&conv, band.group, y);
+    }
+}
+
+const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band};
+#endif

@@ -122,6 +122,8 @@ void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, 
 void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s);
 /* Writes dx (N,C,H,W). */
 void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s);
+/* Rows 2 y and 2 y + 1 of one group of dx. */
+void SET(unpool_rows)(Word *dx, const Unpooling *unpooling, Shape s, int group, int y);
 
 void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
 void SET(upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);

@@ -158,23 +158,27 @@ void SET(pool_backward)(Word *dx, const Word *dy, const Word *x, PoolMode mode, 
         }
 }
 
+void SET(unpool_rows)(Word *dx, const Unpooling *unpooling, Shape s, int group, int y)
+{
+    const Shape out = shape_coarser(s, 2);
+    size_t from = row_at(out, group, y);
+    Word *to = dx + row_at(s, group, 2 * y);
+    for (int x = 0; x < out.w; x++, to += pixel_words(s))
+        for (size_t i = 0; i < pixel_words(s); i += VL, from += VL, to += VL) {
+            Unit share[4];
+            unpooled_shares(share, unpooling, from);
+            store_unit(to, share[0]);
+            store_unit(to + pixel_words(s), share[1]);
+            store_unit(to + row_words(s), share[2]);
+            store_unit(to + row_words(s) + pixel_words(s), share[3]);
+        }
+}
+
 void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s)
 {
     assert(s.h % 2 == 0 && s.w % 2 == 0);
-    const Shape out = shape_coarser(s, 2);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int yo = 0; yo < out.h; yo++) {
-            size_t from = row_at(out, group, yo);
-            Word *to = dx + row_at(s, group, 2 * yo);
-            for (int xo = 0; xo < out.w; xo++, to += pixel_words(s))
-                for (size_t i = 0; i < pixel_words(s); i += VL, from += VL, to += VL) {
-                    Unit share[4];
-                    unpooled_shares(share, unpooling, from);
-                    store_unit(to, share[0]);
-                    store_unit(to + pixel_words(s), share[1]);
-                    store_unit(to + row_words(s), share[2]);
-                    store_unit(to + row_words(s) + pixel_words(s), share[3]);
-                }
-        }
+        for (int y = 0; y < s.h / 2; y++)
+            SET(unpool_rows)(dx, unpooling, s, group, y);
 }

@@ -2,7 +2,7 @@
  * table of the passes of each kind of layer, which tests compare with every load and store that the engine
  * makes (tests/test_traffic.c).
  *
- * A pass is what goes over its maps once: a parallel region, a memset, or the sums for a bias. Each map that
+ * A pass is what goes over its maps once: a parallel region or a memset. Each map that
  * it takes is read once, each that it makes is written once, each that it adds to both; what it reads again
  * (the rows that a filter needs, a channel's pixels for the next filters) comes from a cache. Maps are the
  * tensors of N images with their channels and the marks of maxima, in whole groups of 16 images. Filters,

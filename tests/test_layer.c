@@ -6,6 +6,7 @@
 #include "lanes.h"
 #include "layer_check.h"
 #include "suites.h"
+#include <omp.h>
 
 enum { ALL = WANT_FILTERS | WANT_LOGITS };
 
@@ -157,6 +158,97 @@ START_TEST(test_layer_backward_computes_what_is_wanted)
 }
 END_TEST
 
+/* Layers whose backward pass has several bands in a part of a group, parts of unequal bands, bands that fill
+ * no row of tiles, or hardly any rows at all; one group or more than threads divide. */
+#define ROW(n, c, k, h, w, levels_, up_) \
+    {                                    \
+        {.channels_in = c,               \
+         .channels_out = k,              \
+         .height = h,                    \
+         .width = w,                     \
+         .levels = levels_,              \
+         .kept = (1 << levels_) - 1,     \
+         .down = POOL_MAX,               \
+         .up = up_,                      \
+         .bias = true,                   \
+         .eps = 1e-5,                    \
+         .momentum = 0.1},               \
+            n                            \
+    }
+static const LayerRow banded[] = {
+    ROW(70, 3, 5, 20, 4, 2, UPSAMPLE_NEAREST),   ROW(20, 6, 3, 15, 5, 1, UPSAMPLE_NEAREST),
+    ROW(18, 4, 4, 36, 28, 3, UPSAMPLE_NEAREST),  ROW(33, 2, 3, 4, 4, 3, UPSAMPLE_BILINEAR),
+    ROW(5, 10, 12, 28, 28, 2, UPSAMPLE_NEAREST), ROW(17, 16, 11, 40, 24, 3, UPSAMPLE_NEAREST),
+    ROW(17, 24, 25, 24, 8, 2, UPSAMPLE_NEAREST), ROW(3, 25, 24, 20, 32, 1, UPSAMPLE_NEAREST),
+};
+enum { BANDED = sizeof banded / sizeof *banded };
+
+/* What a backward pass of `wanted` on so many threads gives, in one array: dx, if it is wanted, and the
+ * gradients of filters and logits. At first against ref. */
+static double *banded_gradients(const Engine *engine, LayerRow row, int threads, bool with_dx,
+                                unsigned wanted, bool check, size_t *count)
+{
+    LayerCase c;
+    omp_set_num_threads(threads);
+    layer_case_make(&c, engine, row);
+    const size_t inputs = with_dx ? shape_count(layer_case_in(&c, 0)) : 0;
+    *count = inputs + c.filters_count + c.logits_count;
+    double *all = doubles(*count);
+    layer_case_forward(&c, wanted & WANT_FILTERS ? PASS_FILTERS : PASS_LOGITS);
+    c.engine->tensor_import(c.dy, as_floats(c.cotangent, shape_count(layer_case_out(&c, 0))), c.n);
+    c.engine->layer_backward(c.layer, with_dx ? c.dx : NULL, c.dy, wanted);
+    if (with_dx)
+        c.engine->tensor_export(all, c.dx);
+    c.engine->vector_read(all + inputs, c.at.dfilters, 0, c.filters_count);
+    c.engine->vector_read(all + inputs + c.filters_count, c.at.dlogits, 0, c.logits_count);
+    if (check)
+        layer_check_backward(&c, all, all + inputs, all + inputs + c.filters_count);
+    layer_case_free(&c);
+    return all;
+}
+
+/* One thread makes bands of every level that can be. The other numbers do not divide the parts. */
+START_TEST(test_layer_bands_do_not_depend_on_threads)
+{
+    static const int threads[] = {2, 3, 5, 64};
+    static const struct {
+        bool dx;
+        unsigned wanted;
+    } passes[] = {{true, ALL}, {false, WANT_FILTERS}, {true, WANT_LOGITS}};
+    const Kernels *kernels = loop_set(_i, BANDED);
+    const LayerRow row = banded[_i % BANDED];
+    if (!kernels)
+        return;
+    for (int pass = 0; pass < 3; pass++) {
+        size_t count;
+        double *one = banded_gradients(kernels->engine, row, 1, passes[pass].dx, passes[pass].wanted,
+                                       pass == 0, &count);
+        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+            CK_WITHIN(compare_exact_double(banded_gradients(kernels->engine, row, threads[i], passes[pass].dx,
+                                                            passes[pass].wanted, false, &count),
+                                           one, count),
+                      0, "other threads");
+    }
+}
+END_TEST
+
+/* Each of the gradients is that of the pass that wants all, to the bit. */
+START_TEST(test_layer_bands_do_not_depend_on_what_is_wanted)
+{
+    const Kernels *kernels = loop_set(_i, BANDED);
+    const LayerRow row = banded[_i % BANDED];
+    size_t count, filters, inputs;
+    if (!kernels)
+        return;
+    const double *all = banded_gradients(kernels->engine, row, 1, true, ALL, false, &count),
+                 *weights = banded_gradients(kernels->engine, row, 1, false, WANT_FILTERS, false, &filters),
+                 *data = banded_gradients(kernels->engine, row, 1, true, WANT_LOGITS, false, &inputs);
+    const size_t dx = count - filters;
+    CK_WITHIN(compare_exact_double(weights, all + dx, filters - row.spec.levels), 0, "filters alone");
+    CK_WITHIN(compare_exact_double(data, all, dx), 0, "dx alone");
+}
+END_TEST
+
 Suite *layer_suite(void)
 {
     Suite *suite = suite_create("layer");
@@ -168,6 +260,8 @@ Suite *layer_suite(void)
     tcase_add_loop_test(tcase, test_layer_backward_matches_ref, 0, ENGINES * layer_rows);
     tcase_add_loop_test(tcase, test_layer_backward_counts_every_term, 0, ENGINES * 2);
     tcase_add_loop_test(tcase, test_layer_backward_computes_what_is_wanted, 0, ENGINES * layer_rows);
+    tcase_add_loop_test(tcase, test_layer_bands_do_not_depend_on_threads, 0, VERSIONS * BANDED);
+    tcase_add_loop_test(tcase, test_layer_bands_do_not_depend_on_what_is_wanted, 0, VERSIONS * BANDED);
     suite_add_tcase(suite, tcase);
     return suite;
 }

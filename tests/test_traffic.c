@@ -170,6 +170,18 @@ START_TEST(test_traffic_is_what_layers_move)
 }
 END_TEST
 
+/* The same with maps that have tiles enough for bands by Winograd's algorithm. */
+START_TEST(test_traffic_is_what_bands_move)
+{
+    NetworkSpec s = spec_of(3, 16, CHANNELS, 2);
+    static const unsigned kept[][3] = {{3, 3, 3}, {1, 3, 2}, {2, 1, 3}, {1, 2, 1}};
+    for (int l = 0; l < 3; l++)
+        s.kept[l] = kept[_i][l];
+    for (int set = 0; set < SETS; set++)
+        expect_traffic(sets[set], &s, "bands");
+}
+END_TEST
+
 /* Where the direct sum is taken, and everything that an option changes. */
 static NetworkSpec narrow(NetworkSpec s)
 {
@@ -277,29 +289,32 @@ START_TEST(test_traffic_is_what_fabrics_move)
 END_TEST
 
 /* Three layers without pooling, by hand. Forward the hidden one convolves (reads x, writes z), sums (z) and
- * mixes (reads z, writes y). Backward it sums (dsum and z), goes through norm and ReLU (reads both, writes
- * dconv), to filters (dconv and x) and bias (dconv), to the input (reads dconv, writes dx); without filters
- * 3 less; at inference without the sums. */
+ * mixes (reads z, writes y). Backward it sums (dsum and z), and makes bands of dconv (reads both), which go
+ * to filters (x) and to the input (writes dx); without filters 1 less; at inference without the sums. Where a
+ * group has too few tiles for bands, norm and ReLU of a step of the filters write dconv, which filters and
+ * input read. */
 START_TEST(test_traffic_of_a_layer_is_counted_by_hand)
 {
-    const NetworkSpec s = spec_of(3, 8, CHANNELS, 1);
-    static const double maps[STEPS] = {5 + 10, 5 + 7, 4};
-    for (int set = 0; set < SETS; set++)
-        for (int step = 0; step < STEPS; step++)
-            ck_assert_double_eq(step_maps(sets[set], &s, N, (StepKind)step), maps[step]);
+    const NetworkSpec s = spec_of(3, 16, CHANNELS, 1), small = spec_of(3, 8, CHANNELS, 1);
+    static const double bands[STEPS] = {5 + 6, 5 + 5, 4}, placed[STEPS] = {5 + 9, 5 + 5, 4};
+    for (int step = 0; step < STEPS; step++) {
+        for (int set = 0; set < SETS; set++)
+            ck_assert_double_eq(step_maps(sets[set], &s, N, (StepKind)step), bands[step]);
+        ck_assert_double_eq(step_maps(&f32_kernels_traced, &small, N, (StepKind)step), placed[step]);
+    }
 }
 END_TEST
 
 /* A second level in float, a quarter the size: forward 4 of its own, since the mix writes one y, and the
- * first one's convolution writes its x and marks, a quarter of that. Backward 10, the first one's sums write
- * its dsum, and the first one's dx reads its dx and marks. The direct sum pools apart, reading x, and adds to
- * what unpooling wrote. */
+ * first one's convolution writes its x and marks, a quarter of that. Backward 6, or 9 where it has too few
+ * tiles for bands, the first one's sums write its dsum, and the first one's dx reads its dx and marks. The
+ * direct sum, whose bands may be of any size, pools apart, reading x. */
 START_TEST(test_traffic_of_a_level_is_counted_by_hand)
 {
-    const double marks = 0.25, winograd = 15 + 0.25 * (14 + (1 + marks) + 1 + (1 + marks));
-    const NetworkSpec s = spec_of(3, 8, CHANNELS, 2), direct = spec_of(3, 8, 6, 2);
-    ck_assert_double_eq(step_maps(&f32_kernels_traced, &s, N, WEIGHT_STEP), winograd);
-    ck_assert_double_eq(step_maps(&f32_kernels_traced, &direct, N, WEIGHT_STEP), winograd + 1 + 2);
+    const double marks = 0.25, own = (1 + marks) + 1 + (1 + marks);
+    const NetworkSpec s = spec_of(3, 16, CHANNELS, 2), direct = spec_of(3, 16, 6, 2);
+    ck_assert_double_eq(step_maps(&f32_kernels_traced, &s, N, WEIGHT_STEP), 11 + 0.25 * (13 + own));
+    ck_assert_double_eq(step_maps(&f32_kernels_traced, &direct, N, WEIGHT_STEP), 11 + 0.25 * (10 + own) + 1);
 }
 END_TEST
 
@@ -339,6 +354,7 @@ Suite *traffic_suite(void)
     TCase *traced_case = tcase_create("traced"), *hand = tcase_create("by hand");
     tcase_set_timeout(traced_case, 120);
     tcase_add_loop_test(traced_case, test_traffic_is_what_layers_move, 0, MASKS);
+    tcase_add_loop_test(traced_case, test_traffic_is_what_bands_move, 0, 4);
     tcase_add_loop_test(traced_case, test_traffic_is_what_every_option_moves, 0, CHANGES);
     tcase_add_loop_test(traced_case, test_traffic_is_what_fabrics_move, 0, 2);
     tcase_add_test(hand, test_traffic_of_a_layer_is_counted_by_hand);

@@ -113,23 +113,13 @@ static void end_call(void)
 /* Where the program's own code is: who calls from elsewhere is the library that runs parallel regions. */
 extern const char __executable_start[], etext[];
 
-void f32_bias_partial_traced(float *partials, const Word *dy, Shape s, int group);
-void bf16_bias_partial_traced(float *partials, const Word *dy, Shape s, int group);
-
-static bool is_begin_of(uintptr_t at, void (*function)(float *, const Word *, Shape, int))
-{
-    enum { PROLOGUE = 96 };
-    return at - (uintptr_t)function < PROLOGUE;
-}
-
 #define HOOK __attribute__((visibility("default"))) void
 
 HOOK __tsan_func_entry(void *caller);
 HOOK __tsan_func_entry(void *caller)
 {
-    const uintptr_t from = (uintptr_t)caller, at = (uintptr_t)__builtin_return_address(0);
-    begin_call(from < (uintptr_t)__executable_start || from >= (uintptr_t)etext ||
-               is_begin_of(at, f32_bias_partial_traced) || is_begin_of(at, bf16_bias_partial_traced));
+    const uintptr_t from = (uintptr_t)caller;
+    begin_call(from < (uintptr_t)__executable_start || from >= (uintptr_t)etext);
 }
 
 HOOK __tsan_func_exit(void);

@@ -2,7 +2,7 @@
  * instruction set `traced`, so that each load, store and function entry calls a hook here (the compiler's
  * thread sanitizer puts the calls in; its library is not linked), and memory is got and cleared through this
  * file. What is counted are bytes of the arrays that are watched, in lines of 64, as fast/traffic.h has it:
- * in each pass, a parallel region, a memset or the sums for a bias, every line once that is read before it is
+ * in each pass, a parallel region or a memset, every line once that is read before it is
  * written, and every line once that is written. One thread only. */
 #ifndef NOPOOL_TESTS_TRACE_H
 #define NOPOOL_TESTS_TRACE_H

@@ -55,12 +55,17 @@ static size_t thread_items(const Products *p)
     return transposed_items(p) + KEPT_ROWS * narrow_row_items(p);
 }
 
+static Products shapes_only(Conv2dShape s)
+{
+    return products_of(all_rows(NULL), all_rows(NULL), s, s.c >= s.k);
+}
+
 size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
 {
-    const Products p = products_of(NULL, NULL, s, s.c >= s.k);
-    const int groups = lanes_groups(s.n);
+    const Products p = shapes_only(s);
+    const int partials = lanes_groups(s.n) * group_parts(s);
     const size_t weights =
-        (partials_floats(&p, groups) + bias_floats(s) + thread_items(&p) * threads) * sizeof(float);
+        (partials_floats(&p, partials) + bias_floats(s) + thread_items(&p) * threads) * sizeof(float);
     const size_t packed = SET(conv2d_packed)(s), most = weights > packed ? weights : packed;
 #ifdef TILE_PRODUCTS
     const size_t tiles = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
@@ -116,8 +121,9 @@ static Overlap overlap_of(const Products *p, int j)
     return (Overlap){last - first, p->wide_is_x ? x_first : first, p->wide_is_x ? first : x_first};
 }
 
-/* The row of the narrow operand that meets row `wide_y` of the wide one at tap row i; -1 if there is none. */
-static int narrow_row(const Products *p, int wide_y, int i)
+/* The row of the narrow operand that meets row `wide_y` of the wide one at tap row i, where dy is that of a
+ * band; -1 if there is none. */
+static int narrow_row(const Products *p, Band band, int wide_y, int i)
 {
     const int pad = (p->side - 1) / 2;
     if (!p->wide_is_x) {
@@ -127,7 +133,20 @@ static int narrow_row(const Products *p, int wide_y, int i)
     int at = wide_y + pad - i;
     if (at < 0 || at % p->stride != 0)
         return -1;
-    return at / p->stride < p->narrow_shape.h ? at / p->stride : -1;
+    return at / p->stride >= band.from && at / p->stride < band.to ? at / p->stride : -1;
+}
+
+/* The first row of the wide operand that meets a band of dy, and the one after the last. */
+static int first_wide(const Products *p, Band band)
+{
+    const int first = p->wide_is_x ? band.from * p->stride - (p->side - 1) / 2 : band.from;
+    return first > 0 ? first : 0;
+}
+
+static int end_wide(const Products *p, Band band)
+{
+    const int end = p->wide_is_x ? (band.to - 1) * p->stride + (p->side - 1) / 2 + 1 : band.to;
+    return end < p->wide_shape.h ? end : p->wide_shape.h;
 }
 
 #define ACCUMULATE(rows, columns) \
@@ -189,22 +208,23 @@ static void add_rows(const Products *p, float *partial, const Item *transposed, 
     }
 }
 
-/* The partial gradient of one group for narrow channels from..to-1. */
-static void group_gradient(const Products *p, float *partial, Item *transposed, int group, int from, int to)
+/* Adds to the partial gradient of narrow channels from..to-1 what a band of dy gives, or starts it. */
+static void band_gradient(const Products *p, float *partial, Item *transposed, Band band, bool starts,
+                          int from, int to)
 {
-    const int used = lanes_used(p->n, group), items = (used * ITEMS + LANES - 1) / LANES;
+    const int group = band.group, used = lanes_used(p->n, group), items = (used * ITEMS + LANES - 1) / LANES;
     int row_kept[KEPT_ROWS] = {-1, -1, -1};
-    for (int tap = 0; tap < p->side * p->side; tap++)
+    for (int tap = 0; starts && tap < p->side * p->side; tap++)
         memset(partial + ((size_t)tap * p->narrow_shape.c + from) * p->padded, 0,
                (size_t)(to - from) * p->padded * sizeof *partial);
-    for (int wide_y = 0; wide_y < p->wide_shape.h; wide_y++) {
-        const Word *row = p->wide + row_at(p->wide_shape, group, wide_y);
+    for (int wide_y = first_wide(p, band); wide_y < end_wide(p, band); wide_y++) {
+        const Word *row = row_of(p->wide, p->wide_shape, group, wide_y);
         transpose_row(transposed, row, p->wide_shape, p->padded, used);
         for (int i = 0; i < p->side; i++) {
-            const int narrow_y = narrow_row(p, wide_y, i);
+            const int narrow_y = narrow_row(p, band, wide_y, i);
             if (narrow_y < 0)
                 continue;
-            const Word *meets = p->narrow + row_at(p->narrow_shape, group, narrow_y);
+            const Word *meets = row_of(p->narrow, p->narrow_shape, group, narrow_y);
             Item *room = transposed + transposed_items(p) + narrow_y % KEPT_ROWS * narrow_row_items(p);
             if (!ITEMS_IN_PLACE && row_kept[narrow_y % KEPT_ROWS] != narrow_y)
                 narrow_items(room, meets, p->narrow_shape, used);
@@ -223,22 +243,66 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
         return;
     }
 #endif
-    const Products p = products_of(dy, x, s, s.c >= s.k);
-    const int groups = lanes_groups(s.n), channels = p.narrow_shape.c, threads = omp_get_max_threads();
-    const int parts = parts_of(groups, threads);
-    float *partials = scratch, *bias = partials + partials_floats(&p, groups);
+    const Products p = products_of(all_rows(dy), all_rows(x), s, s.c >= s.k);
+    const int count = lanes_groups(s.n) * group_parts(s), channels = p.narrow_shape.c;
+    const int threads = omp_get_max_threads(), parts = parts_of(count, threads);
+    float *partials = scratch, *bias = partials + partials_floats(&p, count);
     Item *items = (Item *)(bias + bias_floats(s));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
-    for (int group = 0; group < groups; group++)
+    for (int i = 0; i < count; i++)
         for (int part = 0; part < parts; part++) {
-            const int from = part_from(channels, ROWS, part, parts),
-                      to = part_from(channels, ROWS, part + 1, parts);
-            group_gradient(&p, partials + group * partial_floats(&p),
-                           items + omp_get_thread_num() * thread_items(&p), group, from, to);
-            if (db && part == 0)
-                SET(bias_partial)(bias, dy, conv2d_output(s), group);
+            const Band band = part_rows(s, i);
+            band_gradient(&p, partials + i * partial_floats(&p),
+                          items + omp_get_thread_num() * thread_items(&p), band, true,
+                          part_from(channels, ROWS, part, parts), part_from(channels, ROWS, part + 1, parts));
+            if (db && part == 0 && band.from == 0)
+                SET(bias_partial)(bias, dy, conv2d_output(s), band.group);
         }
-    SET(add_ranks_partials)(dw, partials, groups, &p);
+    SET(add_ranks_partials)(dw, partials, count, &p);
     if (db)
         SET(add_ranks_bias)(db, bias, s.n, s.k);
 }
+
+#ifndef TILE_PRODUCTS
+static bool weights_divides(Conv2dShape s)
+{
+    (void)s;
+    return true;
+}
+
+static size_t weights_partial_floats(Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    return partial_floats(&p);
+}
+
+static size_t weights_kept_floats(Conv2dShape s)
+{
+    (void)s;
+    return 0;
+}
+
+static size_t weights_room_floats(Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    return thread_items(&p);
+}
+
+static void weights_band(float *partial, Rows dy, const Word *x, Band band, bool starts, bool ends,
+                         Conv2dShape s, float *kept, float *room)
+{
+    (void)kept;
+    (void)ends;
+    const Products p = products_of(dy, all_rows(x), s, s.c >= s.k);
+    band_gradient(&p, partial, (Item *)room, band, starts, 0, p.narrow_shape.c);
+}
+
+static void weights_add(float *dw, const float *partials, int count, Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    SET(add_ranks_partials)(dw, partials, count, &p);
+}
+
+const WeightsKernel SET(direct_weights) = {weights_divides,     weights_partial_floats, weights_kept_floats,
+                                           weights_room_floats, weights_band,           weights_add};
+#endif

@@ -3,20 +3,20 @@
 #ifndef NOPOOL_FAST_PARTIALS_H
 #define NOPOOL_FAST_PARTIALS_H
 
-#include "../simd/isa.h"
+#include "bands.h"
 #include "parts.h"
 
 /* dw[k][c][tap] is a sum over images of dy[k] times x[c]. Of the two operands `wide` is transposed, so that
  * its channels become lanes, and `narrow` broadcast. */
 typedef struct {
-    const Word *wide, *narrow;
+    Rows wide, narrow;
     Shape wide_shape, narrow_shape;
     bool wide_is_x; /* otherwise dy is the wide one */
     int padded;     /* channels of wide, rounded up to whole vectors */
     int side, stride, n;
 } Products;
 
-INLINE Products products_of(const Word *dy, const Word *x, Conv2dShape s, bool wide_is_x)
+INLINE Products products_of(Rows dy, Rows x, Conv2dShape s, bool wide_is_x)
 {
     Products p = {.side = s.side, .stride = s.stride, .n = s.n, .wide_is_x = wide_is_x};
     p.wide = wide_is_x ? x : dy;

@@ -24,7 +24,7 @@
  * |got - ref| <= (n + 2) 2^-24 gauge, and one rounding of 2^-8 when the result is stored. Denormals:
  * fast/kernels.h. */
 // book: end
-#include "../operations.h"
+#include "bands.h"
 
 #ifdef TILE_PRODUCTS
 #include "tiles.h"
@@ -37,7 +37,7 @@ typedef struct {
 
 /* What every tile of one call shares. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
-    const Word *x;
+    Rows x;
     const uint32_t *weights;
     const float *bias;
     Word *y;
@@ -222,7 +222,7 @@ INLINE void pixels(const Convolution *conv, int group, int yo, int xo, int tile,
             const int xi = xo + j - pad;
             const bool left_inside = xi >= 0 && xi < in.w;
             const bool right_inside = right && xi + 1 >= 0 && xi + 1 < in.w;
-            const Word *x = conv->x + row_at(in, group, yi) + xi * (ptrdiff_t)pixel_words(in);
+            const Word *x = row_of(conv->x, in, group, yi) + xi * (ptrdiff_t)pixel_words(in);
             if (left_inside || right_inside)
                 accumulate_tap(conv, x, weights + (size_t)(i * side + j) * conv->cut.blocks * TILE_WORDS,
                                left_inside, right_inside, two);
@@ -263,7 +263,7 @@ void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, b
 {
     assert(s.stride == 1);
     const Shape in = conv2d_input(s), out = conv2d_output(s);
-    Convolution conv = {.x = x,
+    Convolution conv = {.x = all_rows(x),
                         .weights = scratch,
                         .bias = b,
                         .y = y,
@@ -276,5 +276,46 @@ void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, b
     pack_filters(scratch, w, backward, s, &conv.cut);
     convolve(&conv);
 }
+
+static size_t data_packed_floats(Conv2dShape s)
+{
+    return (SET(conv2d_tiles_packed)(s) / sizeof(float) + LANES - 1) / LANES * LANES;
+}
+
+static size_t data_room_floats(Conv2dShape s)
+{
+    (void)s;
+    return 0;
+}
+
+static void pack_data(float *packed, const float *w, Conv2dShape s)
+{
+    const Cut cut = cut_of(s.k, s.c);
+    pack_filters((uint32_t *)packed, w, true, s, &cut);
+}
+
+/* Adds to what pooling hands back. */
+static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+{
+    (void)room;
+    const Conv2dShape s = data->s;
+    const Convolution conv = {.x = dy,
+                              .weights = (const uint32_t *)data->packed,
+                              .y = data->dx,
+                              .in = conv2d_output(s),
+                              .out = conv2d_input(s),
+                              .side = s.side,
+                              .cut = cut_of(s.k, s.c),
+                              .add = data->add || data->unpooling.dy};
+    for (int y = band.from; data->unpooling.dy && y < band.to; y += 2)
+        SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
+    configure(&conv.cut);
+    for (int tile = 0; tile < conv.cut.tiles; tile += 2)
+        for (int y = band.from; y < band.to; y++)
+            row(&conv, band.group, y, tile, tile + 1 < conv.cut.tiles);
+    tiles_release();
+}
+
+const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band};
 
 #endif

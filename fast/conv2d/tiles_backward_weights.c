@@ -27,7 +27,7 @@
  * Error: n = N H W products a filter, in tiles of at most 32, then G groups. Additions of 0 are exact, so a
  * product is rounded at most n - 1 times within its group: |got - ref| <= (n + G + 2) 2^-24 gauge. Denormals:
  * fast/kernels.h. */
-#include "../operations.h"
+#include "bands.h"
 
 #ifdef TILE_PRODUCTS
 #include "../ranks.h"
@@ -53,12 +53,13 @@ enum { SIDE = 3, BAND = 32, ITEM_WORDS = PAIRS * TILE_COLUMNS };
 
 /* Tiles of either operand's channels; pairs of pixels of a row; rows of dy in a band. */
 typedef struct {
-    const Word *dy, *x;
+    Rows dy;
+    const Word *x;
     Shape in, out;
     int c_tiles, k_tiles, pairs, rows;
 } Plan;
 
-static Plan plan_of(const Word *dy, const Word *x, Conv2dShape s)
+static Plan plan_of(Rows dy, const Word *x, Conv2dShape s)
 {
     const int rows = (BAND + s.w - 1) / s.w;
     return (Plan){.dy = dy,
@@ -101,18 +102,22 @@ static size_t x_words(const Plan *p)
 
 size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads)
 {
-    const Plan p = plan_of(NULL, NULL, s);
-    return (partial_words(&p) * lanes_groups(s.n) + bias_floats(s) + (dy_words(&p) + x_words(&p)) * threads) *
+    const Plan p = plan_of(all_rows(NULL), NULL, s);
+    return (partial_words(&p) * lanes_groups(s.n) * group_parts(s) + bias_floats(s) +
+            (dy_words(&p) + x_words(&p)) * threads) *
            sizeof(Word);
 }
 
-/* What one thread works on: tiles from..to-1 of one group, counted [c tile][k tile]. */
+/* What one thread works on: rows of one group, which start their partial or do not, and tiles from..to-1,
+ * counted [c tile][k tile]. */
 typedef struct {
     const Plan *plan;
     float *partial;
     Word *dy, *x;
     LaneBits used;
-    int group, from, to;
+    Band rows;
+    bool starts;
+    int from, to;
 } Task;
 
 static Word *dy_tile(const Task *task, int k, int row, int pair)
@@ -132,7 +137,7 @@ static Word *x_row(const Task *task, int y, int c)
 static void pack_dy(const Task *task, int y, int row, int k)
 {
     const Plan *p = task->plan;
-    const Word *from = p->dy + row_at(p->out, task->group, y);
+    const Word *from = row_of(p->dy, p->out, task->rows.group, y);
     for (int pixel = 0; pixel < 2 * p->pairs; pixel++, from += pixel_words(p->out)) {
         Word *to = dy_tile(task, k, row, pixel / 2) + pixel % 2 * PAIRS;
         for (int unit = 0; unit < PAIRS; unit++, to += UNIT * TILE_COLUMNS) {
@@ -151,7 +156,7 @@ static void pack_dy(const Task *task, int y, int row, int k)
 static void pack_x(const Task *task, int y, int c)
 {
     const Plan *p = task->plan;
-    const Word *from = p->x + row_at(p->in, task->group, y);
+    const Word *from = p->x + row_at(p->in, task->rows.group, y);
     Word *to = x_row(task, y, c);
     memset(to, 0, ITEM_WORDS * sizeof *to);
     to += ITEM_WORDS;
@@ -193,7 +198,7 @@ static void accumulate_band(const Task *task, int k, int c, int i, int y, int ro
     const Plan *p = task->plan;
     const size_t tap = tap_words(p);
     float *sums = task->partial + SIDE * i * tap + ((size_t)k * p->c_tiles + c) * TILE_WORDS;
-    if (y == 0) {
+    if (task->starts && y == task->rows.from) {
         tile_zero(SUM_LEFT);
         tile_zero(SUM_MIDDLE);
         tile_zero(SUM_RIGHT);
@@ -223,14 +228,14 @@ static void accumulate_tiles(const Task *task, int y, int rows)
                     accumulate_band(task, k, c, i, y, rows);
 }
 
-/* The partial gradient of a task's tiles, band by band. */
-static void group_gradient(const Task *task)
+/* The partial gradient of a task's tiles, a few rows at a time. */
+static void add_rows(const Task *task)
 {
     const Plan *p = task->plan;
-    const int tiles = task->to - task->from;
-    int packed = 0; /* rows of x */
-    for (int y = 0; tiles > 0 && y < p->out.h; y += p->rows) {
-        const int rows = p->out.h - y < p->rows ? p->out.h - y : p->rows;
+    const int tiles = task->to - task->from, end = task->rows.to;
+    int packed = task->rows.from > 0 ? task->rows.from - 1 : 0; /* rows of x */
+    for (int y = task->rows.from; tiles > 0 && y < end; y += p->rows) {
+        const int rows = end - y < p->rows ? end - y : p->rows;
         for (; packed < p->in.h && packed <= y + rows; packed++)
             for (int c = task->from / p->k_tiles; c * p->k_tiles < task->to; c++)
                 pack_x(task, packed, c);
@@ -241,12 +246,12 @@ static void group_gradient(const Task *task)
     }
 }
 
-/* Adds the partials of all ranks to dw (K,C,3,3) in group order. */
-static void add_partials(float *dw, const float *own, const Plan *p)
+/* Adds the partials of all ranks, `count` of this one, to dw (K,C,3,3) in the order of groups and rows. */
+static void add_partials(float *dw, const float *own, int count, const Plan *p)
 {
-    const int groups = lanes_groups(ranks_batch(p->in.n)), channels = p->in.c;
+    const int channels = p->in.c, all = count * ranks_count();
     const size_t size = partial_words(p);
-    const float *partials = ranks_gathered(own, lanes_groups(p->in.n) * size * sizeof *own, RANKS_FIRST);
+    const float *partials = ranks_gathered(own, count * size * sizeof *own, RANKS_FIRST);
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < p->out.c; k++) {
         for (int c = 0; c < channels; c++)
@@ -255,8 +260,8 @@ static void add_partials(float *dw, const float *own, const Plan *p)
                 const float *at = partials + tap * tap_words(p) + tile * TILE_WORDS +
                                   k % TILE_ROWS * TILE_COLUMNS + c % TILE_COLUMNS;
                 float sum = 0;
-                for (int group = 0; group < groups; group++)
-                    sum += at[group * size];
+                for (int i = 0; i < all; i++)
+                    sum += at[i * size];
                 dw[((size_t)k * channels + c) * SIDE * SIDE + tap] += sum;
             }
     }
@@ -266,40 +271,93 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
                                         void *scratch)
 {
     assert(s.side == SIDE && s.stride == 1);
-    const Plan p = plan_of(dy, x, s);
-    const int groups = lanes_groups(s.n), tiles = p.c_tiles * p.k_tiles;
+    const Plan p = plan_of(all_rows(dy), x, s);
+    const int count = lanes_groups(s.n) * group_parts(s), tiles = p.c_tiles * p.k_tiles;
     float *partials = scratch;
-    float *bias = partials + partial_words(&p) * groups;
+    float *bias = partials + partial_words(&p) * count;
     Word *operands = bias + bias_floats(s);
 
-    /* Where threads do not divide the groups evenly, a group is split by tiles of its gradient: the order of
+    /* Where threads do not divide the partials evenly, each is split by tiles of its gradient: the order of
      * every sum stays the same. */
-    const int threads = omp_get_max_threads(), parts = parts_of(groups, threads);
+    const int threads = omp_get_max_threads(), parts = parts_of(count, threads);
 #pragma omp parallel num_threads(threads)
     {
         const TileShape full = {TILE_ROWS, TILE_COLUMNS};
         Word *own = operands + omp_get_thread_num() * (dy_words(&p) + x_words(&p));
         tiles_configure((TileShape[TILES_COUNT]){full, full, full, full, full, full, full, full});
 #pragma omp for collapse(2) schedule(static)
-        for (int group = 0; group < groups; group++)
+        for (int i = 0; i < count; i++)
             for (int part = 0; part < parts; part++) {
-                float *partial = partials + group * partial_words(&p);
-                group_gradient(&(Task){.plan = &p,
-                                       .partial = partial,
-                                       .dy = own,
-                                       .x = own + dy_words(&p),
-                                       .used = lanes_mask(lanes_used(s.n, group)),
-                                       .group = group,
-                                       .from = tiles * part / parts,
-                                       .to = tiles * (part + 1) / parts});
-                if (db && part == 0)
-                    SET(bias_partial)(bias, dy, p.out, group);
+                const Band rows = part_rows(s, i);
+                add_rows(&(Task){.plan = &p,
+                                 .partial = partials + i * partial_words(&p),
+                                 .dy = own,
+                                 .x = own + dy_words(&p),
+                                 .used = lanes_mask(lanes_used(s.n, rows.group)),
+                                 .rows = rows,
+                                 .starts = true,
+                                 .from = tiles * part / parts,
+                                 .to = tiles * (part + 1) / parts});
+                if (db && part == 0 && rows.from == 0)
+                    SET(bias_partial)(bias, dy, p.out, rows.group);
             }
         tiles_release();
     }
-    add_partials(dw, partials, &p);
+    add_partials(dw, partials, count, &p);
     if (db)
         SET(add_ranks_bias)(db, bias, s.n, s.k);
 }
+
+static bool weights_divides(Conv2dShape s)
+{
+    (void)s;
+    return true;
+}
+
+static size_t weights_partial_floats(Conv2dShape s)
+{
+    const Plan p = plan_of(all_rows(NULL), NULL, s);
+    return partial_words(&p);
+}
+
+static size_t weights_kept_floats(Conv2dShape s)
+{
+    (void)s;
+    return 0;
+}
+
+static size_t weights_room_floats(Conv2dShape s)
+{
+    const Plan p = plan_of(all_rows(NULL), NULL, s);
+    return dy_words(&p) + x_words(&p);
+}
+
+static void weights_band(float *partial, Rows dy, const Word *x, Band band, bool starts, bool ends,
+                         Conv2dShape s, float *kept, float *room)
+{
+    (void)kept;
+    (void)ends;
+    const Plan p = plan_of(dy, x, s);
+    const TileShape full = {TILE_ROWS, TILE_COLUMNS};
+    tiles_configure((TileShape[TILES_COUNT]){full, full, full, full, full, full, full, full});
+    add_rows(&(Task){.plan = &p,
+                     .partial = partial,
+                     .dy = (Word *)room,
+                     .x = (Word *)room + dy_words(&p),
+                     .used = lanes_mask(lanes_used(s.n, band.group)),
+                     .rows = band,
+                     .starts = starts,
+                     .to = p.c_tiles * p.k_tiles});
+    tiles_release();
+}
+
+static void weights_add(float *dw, const float *partials, int count, Conv2dShape s)
+{
+    const Plan p = plan_of(all_rows(NULL), NULL, s);
+    add_partials(dw, partials, count, &p);
+}
+
+const WeightsKernel SET(direct_weights) = {weights_divides,     weights_partial_floats, weights_kept_floats,
+                                           weights_room_floats, weights_band,           weights_add};
 
 #endif

@@ -85,9 +85,15 @@ static size_t packed_floats(int channels, int filters)
     return (size_t)block_count(filters) * BLOCK * POSITIONS * channels;
 }
 
+/* Packed filters, and behind them the zeros beyond a border. */
+static size_t constant_floats(Shape in, Shape out)
+{
+    return packed_floats(in.c, out.c) + pixel_words(in);
+}
+
 static size_t scratch_floats(Shape in, Shape out, int threads)
 {
-    return packed_floats(in.c, out.c) + pixel_words(in) + threads * buffer_floats(in, out);
+    return constant_floats(in, out) + threads * buffer_floats(in, out);
 }
 
 size_t SET(winograd_scratch)(Conv2dShape s, int threads)
@@ -242,47 +248,61 @@ static void convolve_tiles(const Winograd *win, int first, float *buffer)
     }
 }
 
-/* A tile's sums do not depend on which others share its block: the threads may divide them as they like. */
-static void convolve(Winograd win, const float *w, bool flipped, float *scratch)
+static void pack(float *constants, const float *w, Shape in, Shape out, bool flipped)
 {
-    Word *zeros = scratch + packed_floats(win.in.c, win.out.c);
-    if (!win.packed)
-        pack_filters(scratch, w, win.out.c, win.in.c, flipped);
-    memset(zeros, 0, pixel_words(win.in) * sizeof *zeros);
-    win.filters = scratch;
-    win.zeros = zeros;
-    win.buffers = zeros + pixel_words(win.in);
+    pack_filters(constants, w, out.c, in.c, flipped);
+    memset(constants + packed_floats(in.c, out.c), 0, pixel_words(in) * sizeof(Word));
+}
+
+/* With what is packed; all tiles. */
+static Winograd with_constants(Winograd win, const float *constants)
+{
+    win.filters = constants;
+    win.zeros = constants + packed_floats(win.in.c, win.out.c);
     win.down = tiles_over(win.out.h);
     win.across = tiles_over(win.out.w);
-    const int tiles = lanes_groups(win.in.n) * win.down * win.across;
+    win.end = lanes_groups(win.in.n) * win.down * win.across;
+    return win;
+}
+
+/* A tile's sums do not depend on which others share its block: the threads may divide them as they like. */
+static void convolve(Winograd win, const float *w, bool packed, bool flipped, float *scratch)
+{
+    if (!packed)
+        pack(scratch, w, win.in, win.out, flipped);
+    const Winograd all = with_constants(win, scratch);
+    float *buffers = scratch + constant_floats(win.in, win.out);
 #pragma omp parallel for schedule(static)
-    for (int first = 0; first < tiles; first += TILES)
-        convolve_tiles(&win, first, win.buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
+    for (int first = 0; first < all.end; first += TILES)
+        convolve_tiles(&all, first, buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
 }
 
 void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
                                  const float *b, bool packed, Conv2dShape s, void *scratch)
 {
     assert(s.side == 3 && s.stride == 1);
-    convolve((Winograd){.x = x,
+    convolve((Winograd){.x = all_rows(x),
                         .y = y,
                         .bias = b,
                         .in = conv2d_input(s),
                         .out = conv2d_output(s),
                         .relu = true,
-                        .packed = packed,
                         .pooled = pooled,
                         .marks = marks},
-             w, false, scratch);
+             w, packed, false, scratch);
 }
 
 void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                            void *scratch)
 {
     assert(s.side == 3 && s.stride == 1);
-    convolve(
-        (Winograd){.x = x, .y = y, .bias = b, .relu = relu, .in = conv2d_input(s), .out = conv2d_output(s)},
-        w, false, scratch);
+    convolve((Winograd){.x = all_rows(x),
+                        .y = y,
+                        .bias = b,
+                        .relu = relu,
+                        .in = conv2d_input(s),
+                        .out = conv2d_output(s)},
+             w, false, false, scratch);
 }
 
 /* The forward pass from dy with the filters flipped and transposed. */
@@ -290,18 +310,50 @@ void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word
                                        bool packed, Conv2dShape s, void *scratch)
 {
     assert(s.side == 3 && s.stride == 1);
-    convolve((Winograd){.x = dy,
+    convolve((Winograd){.x = all_rows(dy),
                         .y = dx,
                         .in = conv2d_output(s),
                         .out = conv2d_input(s),
-                        .packed = packed,
                         .unpooling = unpooling},
-             w, true, scratch);
+             w, packed, true, scratch);
 }
 
 void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
 {
     assert(s.side == 3 && s.stride == 1);
-    convolve((Winograd){.x = dy, .y = dx, .add = true, .in = conv2d_output(s), .out = conv2d_input(s)}, w,
-             true, scratch);
+    convolve(
+        (Winograd){.x = all_rows(dy), .y = dx, .add = true, .in = conv2d_output(s), .out = conv2d_input(s)},
+        w, false, true, scratch);
 }
+
+static size_t data_packed_floats(Conv2dShape s)
+{
+    return constant_floats(conv2d_output(s), conv2d_input(s));
+}
+
+static size_t data_room_floats(Conv2dShape s)
+{
+    return buffer_floats(conv2d_output(s), conv2d_input(s));
+}
+
+static void pack_data(float *packed, const float *w, Conv2dShape s)
+{
+    pack(packed, w, conv2d_output(s), conv2d_input(s), true);
+}
+
+static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+{
+    Winograd win = with_constants((Winograd){.x = dy,
+                                             .y = data->dx,
+                                             .add = data->add,
+                                             .in = conv2d_output(data->s),
+                                             .out = conv2d_input(data->s),
+                                             .unpooling = data->unpooling},
+                                  data->packed);
+    const int above = band.group * win.down;
+    win.end = (above + tiles_over(band.to)) * win.across;
+    for (int first = (above + band.from / TILE) * win.across; first < win.end; first += TILES)
+        convolve_tiles(&win, first, room);
+}
+
+const DataKernel SET(winograd_data) = {data_packed_floats, data_room_floats, pack_data, data_band};

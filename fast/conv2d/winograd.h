@@ -3,7 +3,7 @@
 #ifndef NOPOOL_FAST_WINOGRAD_H
 #define NOPOOL_FAST_WINOGRAD_H
 
-#include "../simd/isa.h"
+#include "bands.h"
 
 enum { TILE = 4, SPAN = TILE + 2, PIXELS = TILE * TILE, POSITIONS = SPAN * SPAN, TAPS = 3 };
 enum { TILES = 3, ROW = TILES * LANES }; /* tiles of one block in the cache, and their images */
@@ -24,10 +24,10 @@ INLINE int tiles_over(int pixels)
 }
 
 /* Pixel (y, x) of a group; beyond the border of its map, `outside`. */
-INLINE const Word *pixel_at(const Word *map, Shape s, int group, int y, int x, const Word *outside)
+INLINE const Word *pixel_at(Rows map, Shape s, int group, int y, int x, const Word *outside)
 {
     const bool inside = 0 <= y && y < s.h && 0 <= x && x < s.w;
-    return inside ? map + row_at(s, group, y) + x * pixel_words(s) : outside;
+    return inside ? row_of(map, s, group, y) + x * pixel_words(s) : outside;
 }
 
 /* B^T times 6 numbers. */

@@ -78,8 +78,8 @@ static int groups_together(Conv2dShape s)
 
 static int partial_count(Conv2dShape s)
 {
-    const int map = tiles_over(s.h) * tiles_over(s.w), together = groups_together(s);
-    return map >= 4 * LEAST ? 2 * lanes_groups(s.n) : (lanes_groups(s.n) + together - 1) / together;
+    const int together = groups_together(s);
+    return together > 1 ? (lanes_groups(s.n) + together - 1) / together : lanes_groups(s.n) * group_parts(s);
 }
 
 /* The line more keeps the 36 positions of one channel out of the same set of the cache. */
@@ -107,39 +107,53 @@ typedef struct {
     const Word *zeros;
 } Buffers;
 
-static size_t thread_floats(const Products *p)
-{
-    const size_t position = wide_floats(p) + narrow_floats(p) + (sums_floats(p) + LANES - 1) / LANES * LANES;
-    return POSITIONS * (position + SQUARE);
-}
-
-static Buffers buffers_of(const Products *p, float *at, const Word *zeros)
-{
-    Buffers b = {.wide = at, .zeros = zeros};
-    b.narrow = b.wide + POSITIONS * wide_floats(p);
-    b.square = b.narrow + POSITIONS * narrow_floats(p);
-    b.sums = b.square + POSITIONS * SQUARE;
-    return b;
-}
-
 static size_t zeros_floats(const Products *p)
 {
     const size_t wide = pixel_words(p->wide_shape), narrow = pixel_words(p->narrow_shape);
     return wide > narrow ? wide : narrow;
 }
 
-static Products products(const Word *dy, const Word *x, Conv2dShape s)
+/* Floats of the sums and zeros, which stay from band to band, and of the operands. */
+static size_t kept_floats(const Products *p)
+{
+    return POSITIONS * ((sums_floats(p) + LANES - 1) / LANES * LANES) + zeros_floats(p);
+}
+
+static size_t room_floats(const Products *p)
+{
+    return POSITIONS * (wide_floats(p) + narrow_floats(p) + SQUARE);
+}
+
+static size_t thread_floats(const Products *p)
+{
+    return kept_floats(p) + room_floats(p);
+}
+
+static Buffers buffers_of(const Products *p, float *kept, float *room)
+{
+    Buffers b = {.wide = room, .sums = kept + zeros_floats(p), .zeros = kept};
+    b.narrow = b.wide + POSITIONS * wide_floats(p);
+    b.square = b.narrow + POSITIONS * narrow_floats(p);
+    memset(kept, 0, zeros_floats(p) * sizeof *kept);
+    return b;
+}
+
+static Products products(Rows dy, Rows x, Conv2dShape s)
 {
     return products_of(dy, x, s, s.c > s.k);
+}
+
+static Products shapes_only(Conv2dShape s)
+{
+    return products(all_rows(NULL), all_rows(NULL), s);
 }
 
 /* For the whole batch, since a level of small maps takes all of it (see below). */
 size_t SET(winograd_weights_scratch)(Conv2dShape s, int threads)
 {
-    const Products p = products(NULL, NULL, s);
+    const Products p = shapes_only(s);
     s.n = ranks_batch(s.n);
-    return (partials_floats(&p, partial_count(s)) + bias_floats(s) + zeros_floats(&p) +
-            thread_floats(&p) * threads) *
+    return (partials_floats(&p, partial_count(s)) + bias_floats(s) + thread_floats(&p) * threads) *
            sizeof(float);
 }
 
@@ -304,10 +318,11 @@ static void gather(const Products *p, const Buffers *b, const Block *block, cons
     }
 }
 
-static void partial_gradient(const Products *p, float *partial, const Buffers *b, const Part *part)
+/* Adds the tiles of a part to its sums, or starts them. */
+static void add_tiles(const Products *p, const Buffers *b, const Part *part, bool starts)
 {
     Block blocks[2], *block = &blocks[0], *next = &blocks[1];
-    Outer o = {.start = true, .padded = p->padded, .from = part->from, .to = part->to};
+    Outer o = {.start = starts, .padded = p->padded, .from = part->from, .to = part->to};
     o.wide_lines = (units_of(p->wide_shape.c) + LANES - 1) / LANES * LANES;
     o.narrow_from = part->from / UNIT;
     o.narrow_lines = units_of(part->to) - o.narrow_from;
@@ -321,30 +336,45 @@ static void partial_gradient(const Products *p, float *partial, const Buffers *b
         block = next;
         next = &blocks[block == &blocks[0]];
     }
-    scatter(p, partial, b->sums, part->from, part->to);
+}
+
+/* The tiles of these rows; narrow channels from..to-1. */
+static Part part_of(const Products *p, Band band, int from, int to)
+{
+    const int across = tiles_over(p->wide_shape.w), above = band.group * tiles_over(p->wide_shape.h);
+    return (Part){(above + band.from / TILE) * across, (above + tiles_over(band.to)) * across, from, to};
+}
+
+/* Those of partial number i, which is of several groups where maps are small. */
+static Part partial_part(const Products *p, Conv2dShape s, int i, int count, int from, int to)
+{
+    const int together = groups_together(s);
+    if (together == 1)
+        return part_of(p, part_rows(s, i), from, to);
+    const long tiles = (long)lanes_groups(s.n) * tiles_over(s.h) * tiles_over(s.w);
+    return (Part){(int)(tiles * i / count), (int)(tiles * (i + 1) / count), from, to};
 }
 
 /* From the images that are given, as if there were no other ranks or of each rank its own. */
 static void weights_gradient(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s, bool alone,
                              void *scratch)
 {
-    const Products p = products(dy, x, s);
+    const Products p = products(all_rows(dy), all_rows(x), s);
     const int groups = lanes_groups(s.n), map = tiles_over(s.h) * tiles_over(s.w), count = partial_count(s);
     const int channels = p.narrow_shape.c, threads = omp_get_max_threads(), parts = parts_of(count, threads);
     float *partials = scratch, *bias = partials + partials_floats(&p, count);
-    float *zeros = bias + bias_floats(s), *buffers = zeros + zeros_floats(&p);
-    memset(zeros, 0, zeros_floats(&p) * sizeof *zeros);
+    float *buffers = bias + bias_floats(s);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int i = 0; i < count; i++)
         for (int part = 0; part < parts; part++) {
-            const Buffers b =
-                buffers_of(&p, buffers + omp_get_thread_num() * thread_floats(&p), (const Word *)zeros);
-            const int first = (int)((long)groups * map * i / count),
-                      end = (int)((long)groups * map * (i + 1) / count);
-            const Part these = {first, end, part_from(channels, ROWS, part, parts),
-                                part_from(channels, ROWS, part + 1, parts)};
-            partial_gradient(&p, partials + i * partial_floats(&p), &b, &these);
-            for (int group = (first + map - 1) / map; db && part == 0 && group * map < end; group++)
+            float *own = buffers + omp_get_thread_num() * thread_floats(&p);
+            const Buffers b = buffers_of(&p, own, own + kept_floats(&p));
+            const Part these = partial_part(&p, s, i, count, part_from(channels, ROWS, part, parts),
+                                            part_from(channels, ROWS, part + 1, parts));
+            add_tiles(&p, &b, &these, true);
+            scatter(&p, partials + i * partial_floats(&p), b.sums, these.from, these.to);
+            for (int group = (these.first + map - 1) / map; db && part == 0 && group * map < these.end;
+                 group++)
                 SET(bias_partial)(bias, dy, conv2d_output(s), group);
         }
     if (alone) {
@@ -370,3 +400,46 @@ void SET(winograd_backward_weights)(float *dw, float *db, const Word *dy, const 
     }
     weights_gradient(dw, db, dy, x, s, spans, scratch);
 }
+
+static bool weights_divides(Conv2dShape s)
+{
+    return groups_together(s) == 1;
+}
+
+static size_t weights_partial_floats(Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    return partial_floats(&p);
+}
+
+static size_t weights_kept_floats(Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    return kept_floats(&p);
+}
+
+static size_t weights_room_floats(Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    return room_floats(&p);
+}
+
+static void weights_band(float *partial, Rows dy, const Word *x, Band band, bool starts, bool ends,
+                         Conv2dShape s, float *kept, float *room)
+{
+    const Products p = products(dy, all_rows(x), s);
+    const Buffers b = buffers_of(&p, kept, room);
+    const Part part = part_of(&p, band, 0, p.narrow_shape.c);
+    add_tiles(&p, &b, &part, starts);
+    if (ends)
+        scatter(&p, partial, b.sums, part.from, part.to);
+}
+
+static void weights_add(float *dw, const float *partials, int count, Conv2dShape s)
+{
+    const Products p = shapes_only(s);
+    SET(add_ranks_partials)(dw, partials, count, &p);
+}
+
+const WeightsKernel SET(winograd_weights) = {weights_divides,     weights_partial_floats, weights_kept_floats,
+                                             weights_room_floats, weights_band,           weights_add};

@@ -28,7 +28,7 @@ INLINE void transform(float *to, size_t step, const Vec *pixels, bool is_x)
         transform_dy(to, step, pixels);
 }
 
-static Tile tile_at(const Word *map, Shape s, bool is_x, int group, int number, const Word *zeros)
+static Tile tile_at(Rows map, Shape s, bool is_x, int group, int number, const Word *zeros)
 {
     const int across = tiles_over(s.w), span = is_x ? SPAN : TILE, border = is_x ? 1 : 0;
     const int top = number / across * TILE - border, left = number % across * TILE - border;

@@ -11,18 +11,17 @@ enum { BLOCK = 8, SQUARES = PIXELS / 4 }; /* filters of one block of products; s
 
 /* What all tiles of one call share. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
-    const Word *x;
+    Rows x;
     const float *filters, *bias;
     Word *y;
     Shape in, out;
     bool add, relu;      /* start from y; end with max(.., 0) */
-    bool packed;         /* filters are in scratch already */
     Unpooling unpooling; /* what to add to y, or no dy */
     Word *pooled;        /* maxima of x to make, or NULL */
     Mark *marks;
     int down, across;  /* tiles of a map */
+    int end;           /* the tile after the last, numbered over all groups */
     const Word *zeros; /* a pixel beyond the border of a map */
-    float *buffers;    /* one a thread */
 } Winograd;
 
 /* Where a tile reads and writes: the pixels' channels, and of maps pooled from x, or of the gradient of maps
@@ -45,7 +44,7 @@ static size_t position_floats(int channels)
 /* A pixel of maps pooled from shape s. */
 static const Word *coarse_pixel(const Word *maps, Shape s, int group, int y, int x)
 {
-    return maps && group < lanes_groups(s.n) ? pixel_at(maps, shape_coarser(s, 2), group, y, x, NULL) : NULL;
+    return maps ? pixel_at(all_rows(maps), shape_coarser(s, 2), group, y, x, NULL) : NULL;
 }
 
 /* Tiles are numbered over all groups, so that small maps fill a block too. Beyond the border, and beyond the
@@ -55,7 +54,7 @@ static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
     const Shape in = win->in, out = win->out;
     const int group = number / (win->down * win->across), rest = number % (win->down * win->across);
     const int top = rest / win->across * TILE, left = rest % win->across * TILE;
-    const bool real = group < lanes_groups(in.n);
+    const bool real = number < win->end;
     for (int p = 0; p < POSITIONS; p++) {
         const int y = top + p / SPAN - 1, x = left + p % SPAN - 1;
         tile->in[p] = real ? pixel_at(win->x, in, group, y, x, win->zeros) : win->zeros;
@@ -67,8 +66,8 @@ static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
     }
     for (int q = 0; q < SQUARES; q++) {
         const int y = top / 2 + q / 2, x = left / 2 + q % 2;
-        tile->dpooled[q] = coarse_pixel(win->unpooling.dy, win->out, group, y, x);
-        tile->pooled[q] = (Word *)coarse_pixel(win->pooled, in, group, y, x);
+        tile->dpooled[q] = coarse_pixel(real ? win->unpooling.dy : NULL, win->out, group, y, x);
+        tile->pooled[q] = (Word *)coarse_pixel(real ? win->pooled : NULL, in, group, y, x);
     }
 }
 

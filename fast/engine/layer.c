@@ -8,7 +8,7 @@
  * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the statistics read z, the mix reads z and writes y: 5
  * and a third; pooling in a pass of its own reads x once more. Fused as far as the sums over the batch allow,
  * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
- * (fast/engine/layer_backward.c) it is 10 and a half and would be 5.
+ * (fast/engine/layer_backward.c) it is 6 and a half and would be 4.
  *
  * Claims: eq1.fast. */
 #include "layer.h"
@@ -46,13 +46,6 @@ static float *floats(size_t count, bool *ok)
     return b.data;
 }
 
-static size_t convolution_scratch(Conv2dShape block, int threads)
-{
-    const size_t direct = SET(conv2d_scratch)(block, threads),
-                 winograd = SET(winograd_scratch)(block, threads);
-    return direct > winograd ? direct : winograd;
-}
-
 static bool grow_scratch(Layer *layer, int batch)
 {
     Scratch *s = layer->scratch;
@@ -63,8 +56,6 @@ static bool grow_scratch(Layer *layer, int batch)
         SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
     if (spec->block == BLOCK_MBCONV)
         ok = ok && SET(mbconv_grow_scratch)(layer, batch);
-    else
-        ok = ok && SET(buffer_grow)(&s->conv, convolution_scratch(block_at(layer, batch, 0), layer->threads));
     for (int r = 0; r <= layer->top; r++) {
         const size_t out = tensor_words(output_at(layer, batch, r)) * sizeof(float);
         const size_t in = tensor_words(input_at(layer, batch, r)) * sizeof(float);
@@ -72,6 +63,9 @@ static bool grow_scratch(Layer *layer, int batch)
         if (r > 0 && spec->block == BLOCK_MBCONV)
             ok = ok && SET(buffer_grow)(&s->pooled[r], in) &&
                  SET(buffer_grow)(&s->marks[r], in / sizeof(float) * UNIT);
+        if (kept(layer, r) && spec->block == BLOCK_CONV)
+            ok = ok &&
+                 SET(buffer_grow)(&s->conv, SET(bands_scratch)(block_at(layer, batch, r), layer->threads));
         ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
         ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
         ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
@@ -315,6 +309,17 @@ void SET(layer_alpha)(const Layer *layer, double *alpha)
         alpha[r] = rounded[r];
 }
 
+/* The gradient of the convolution's output as the backward pass had it in bands, in the place of dsum, which
+ * nobody needs afterwards. */
+static const Word *dconv_at(const Layer *layer, int r)
+{
+    const GradientMaps maps = gradient_maps(layer, r);
+    if (!layer->in_place[r])
+        SET(multires_gradient)(layer->dconv[r], &maps, output_at(layer, layer->x->shape.n, r));
+    ((Layer *)layer)->in_place[r] = true;
+    return layer->dconv[r];
+}
+
 /* A map of a stage; NULL if this set does not form it. */
 static const Word *stage_map(const Layer *layer, Stage stage, int r)
 {
@@ -324,7 +329,9 @@ static const Word *stage_map(const Layer *layer, Stage stage, int r)
         return SET(layer_pooled)(layer, r);
     if (layer->spec.block == BLOCK_MBCONV)
         return SET(mbconv_stage)(layer, stage, r);
-    return stage == STAGE_ACTIVATION ? layer->activation[r] : stage == STAGE_DCONV ? layer->dconv[r] : NULL;
+    return stage == STAGE_ACTIVATION ? layer->activation[r]
+           : stage == STAGE_DCONV    ? dconv_at(layer, r)
+                                     : NULL;
 }
 
 bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)

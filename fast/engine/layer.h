@@ -68,14 +68,23 @@ struct Layer {
     double *mean[MAX_LEVELS]; /* (K) of the activation, kept levels; of MBConv those of each norm's input */
     double *variance[MAX_LEVELS];
     ExciteCache excite[MAX_LEVELS]; /* of MBConv */
-    /* The gradient of the convolution's output, in the place of dsum; of MBConv dsum itself until its
-     * backward pass, and then dprojected. */
+    /* dsum, and whether the gradient of the convolution's output has taken its place; of MBConv dsum itself
+     * until its backward pass, and then dprojected. */
     Word *dconv[MAX_LEVELS];
+    bool in_place[MAX_LEVELS];
     /* (R,K), then the constants (K), alpha of MBConv's skips (R,K), and for backward a, b, c (R,3,K). K is
      * rounded up to whole units, the numbers of the channel beyond stay 0. */
     float *coefficient;
     int padded; /* that K */
 };
+
+/* dconv = a dsum + b z + c, with relu 0 where z is, the numbers a, b, c per channel. In bf16 the numbers of a
+ * channel beyond an odd last one are there too, and 0. */
+typedef struct {
+    const Word *dsum, *z;
+    const float *a, *b, *c;
+    bool relu;
+} GradientMaps;
 
 INLINE Shape input_at(const Layer *layer, int n, int r)
 {
@@ -132,6 +141,14 @@ INLINE const float *gamma_of(const Layer *layer, int r, int norm)
 INLINE float *gradient_coefficients(const Layer *layer, int r)
 {
     return layer->coefficient + (size_t)(2 * layer->spec.levels + 1 + 3 * r) * layer->padded;
+}
+
+/* What dconv of level r is made of, with its coefficients. */
+INLINE GradientMaps gradient_maps(const Layer *layer, int r)
+{
+    const float *a = gradient_coefficients(layer, r);
+    return (GradientMaps){layer->dconv[r],   layer->activation[r],  a,
+                          a + layer->padded, a + 2 * layer->padded, layer->spec.block == BLOCK_CONV};
 }
 
 INLINE Word *pooled_at(const Layer *layer, int r)
@@ -197,9 +214,30 @@ typedef struct {
 } MixedMaps;
 void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s);
 
-/* dconv = a dsum + b z + c, with relu 0 where z is, which may take the place of dsum, the numbers a, b, c per
- * channel. In bf16 the numbers of a channel beyond an odd last one are there too, and 0. */
-void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
-                            const float *c, bool relu, Shape s);
+/* The whole map, which may take the place of dsum; units first..end-1 of one row of a group to `dconv`, which
+ * are added to `sums` [padded channel][image], if it is not NULL. */
+void SET(multires_gradient)(Word *dconv, const GradientMaps *maps, Shape s);
+void SET(multires_gradient_row)(Word *dconv, const GradientMaps *maps, int first, int end, float *sums,
+                                Shape s, int group, int y);
+
+/* fast/engine/bands.c: from the gradient of a level's mixed maps to those of its filters w, its bias and its
+ * input x. */
+typedef struct {
+    Conv2dShape block;
+    GradientMaps maps;
+    const Word *x;
+    const float *w;
+    float *dw, *db; /* to add to; NULL where they are not wanted */
+    Word *dx;       /* to write, or NULL */
+    Unpooling unpooling;
+    bool packed; /* scratch holds the filters of this layer's pass before, for maps of another size */
+    void *scratch;
+} BandsPass;
+
+/* Whether dconv is made in bands that no map holds; otherwise in the place of dsum. */
+bool SET(bands_roll)(Conv2dShape s, bool dx, bool dw);
+size_t SET(bands_scratch)(Conv2dShape s, int threads);
+/* Returns whether scratch holds the filters, for the next pass. */
+bool SET(bands_backward)(const BandsPass *pass);
 
 #endif

@@ -2,15 +2,17 @@
  *
  *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square, on the way of
  *                      the sums over the batch that 3 starts from, which also give the gradient of alpha
- *     3. dconv[r]      batch norm and ReLU in one pass, in the place of dsum[r]
+ *     3. dconv[r]      batch norm and ReLU
  *     2. dw, dpooled[r]
- *     1. dx            from the coarsest level up, on the way of 2, where that is Winograd's
+ *     1. dx            from the coarsest level up, on the way of 2
+ *
+ * 3 to 1 are one pass a level, from the coarsest up, band by band of rows (fast/engine/bands.c).
  *
  * Bytes, in maps read or written for one level: the sums read dsum and z, the next pass reads them again and
- * writes dconv, the gradients of filters and bias read dconv twice and x, that of the input reads dconv and
- * writes dx, 10 in all, and a quarter each for the next level's dsum and for its dx. (A direct convolution
- * adds to what pooling has written: 2 more.) The sums must be known before the second pass; with them in the
- * pass that writes dsum, and all else in one, it would be 5.
+ * x and writes dx, 6 in all, and a quarter each for the next level's dsum and for its dx. The sums must be
+ * known before the second pass; with them in the pass that writes dsum it would be 4. Where there are no
+ * bands dconv is written once and read twice more, and a direct convolution adds to what pooling has written:
+ * 2 more.
  *
  * Claims: eq1.fast. */
 #include "../ranks.h"
@@ -21,26 +23,31 @@
 #include <omp.h>
 #include <string.h>
 
-/* dpooled[r] of a kept level: what its convolution hands back, and what pooling does. Returns whether scratch
- * holds the next level's filters for Winograd's algorithm. */
-static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, int n, int r)
+/* 3 to 1 of a kept level: the gradients of its filters and bias, where they are wanted, and dpooled[r], if it
+ * is not NULL: what its convolution hands back, and what pooling does. Returns whether scratch holds the next
+ * level's filters. */
+static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, float *dfilters,
+                              int n, int r)
 {
-    assert(layer->spec.block == BLOCK_CONV);
+    const LayerSpec *spec = &layer->spec;
     const Conv2dShape block = block_at(layer, n, r);
-    void *scratch = layer->scratch->conv.data;
-    if (SET(winograd_pays)(block)) {
-        SET(winograd_layer_backward_data)
-        (dpooled, unpooling, layer->dconv[r], filters_of(layer, r), packed, block, scratch);
-        return !layer->spec.unshared;
-    }
-    if (unpooling.dy)
-        SET(unpool)(dpooled, &unpooling, input_at(layer, n, r));
-    SET(conv2d_backward_data_from)
-    (dpooled, unpooling.dy != NULL, layer->dconv[r], filters_of(layer, r), block, scratch);
-    return false;
+    float *dw = dfilters ? dfilters + layer_set_at(spec, r) : NULL;
+    BandsPass pass = {.block = block,
+                      .maps = gradient_maps(layer, r),
+                      .w = filters_of(layer, r),
+                      .dw = dw,
+                      .db = dw && spec->bias ? dw + layer_weights_count(spec) : NULL,
+                      .dx = dpooled,
+                      .unpooling = unpooling,
+                      .packed = packed,
+                      .scratch = layer->scratch->conv.data};
+    if (dw)
+        pass.x = SET(layer_pooled)(layer, r);
+    layer->in_place[r] = !SET(bands_roll)(block, dpooled != NULL, dw != NULL);
+    return SET(bands_backward)(&pass) && !spec->unshared;
 }
 
-/* The same where the block is MBConv, which forms the gradients of its filters on the way. */
+/* The same where the block is MBConv. */
 static void mbconv_backward(Layer *layer, Word *dpooled, Unpooling unpooling, float *dfilters, int n, int r)
 {
     if (unpooling.dy)
@@ -48,15 +55,6 @@ static void mbconv_backward(Layer *layer, Word *dpooled, Unpooling unpooling, fl
     else if (dpooled)
         memset(dpooled, 0, tensor_words(input_at(layer, n, r)) * sizeof(Word));
     SET(mbconv_backward)(layer, dpooled, dfilters, n, r);
-}
-
-static void filters_backward(Layer *layer, int n, int r)
-{
-    const Conv2dShape block = block_at(layer, n, r);
-    float *dw = layer->at.dfilters->data + layer->at.filters_at + layer_set_at(&layer->spec, r);
-    float *db = layer->spec.bias ? dw + layer_weights_count(&layer->spec) : NULL;
-    (SET(winograd_weights_pays)(block) ? SET(winograd_backward_weights) : SET(conv2d_backward_weights))(
-        dw, db, layer->dconv[r], SET(layer_pooled)(layer, r), block, layer->scratch->conv.data);
 }
 
 /* dsum of the level after r, which with nearest upsampling is dsum[r] summed over 2x2 squares, in the pass
@@ -101,8 +99,8 @@ static double skip_dalpha(Layer *layer, const Word *dsum, Shape map, int r)
     return dalpha;
 }
 
-/* 3: from dsum to dconv at level r, in its place, and the gradients that fall out of its sums over the batch:
- * dalpha, gamma's and beta's. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z -
+/* The sums over the batch at level r, and what falls out of them: dalpha, the gradients of gamma and beta,
+ * and the coefficients of 3. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z -
  * mean) scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
 static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r, unsigned wanted)
 {
@@ -135,14 +133,13 @@ static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r,
         c[k] = -share * sum[k] / m - slope * mean;
     }
     layer->dconv[r] = dsum;
-    if (layer->spec.block == BLOCK_CONV)
-        SET(multires_gradient)(dsum, dsum, layer->activation[r], a, b, c, true, map);
-    else if (has_skip(layer) && wanted & WANT_LOGITS)
+    layer->in_place[r] = false;
+    if (has_skip(layer) && wanted & WANT_LOGITS)
         dalpha += skip_dalpha(layer, dsum, map, r);
     return dalpha;
 }
 
-/* 2 and 1: from dconv at every kept level to dx. */
+/* 3 to 1: from dsum at every kept level to dx. */
 static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
 {
     Word *dpooled[MAX_LEVELS];
@@ -161,7 +158,7 @@ static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
         if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
             mbconv_backward(layer, dpooled[r], unpooling, dfilters, n, r);
         else if (kept(layer, r))
-            packed = convolve_backward(layer, dpooled[r], unpooling, packed, n, r);
+            packed = convolve_backward(layer, dpooled[r], unpooling, packed, dfilters, n, r);
         else if (unpooling.dy)
             SET(unpool)(dpooled[r], &unpooling, input_at(layer, n, r));
         else
@@ -188,8 +185,6 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
             continue;
         }
         dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
-        if (wanted & WANT_FILTERS && layer->spec.block == BLOCK_CONV)
-            filters_backward(layer, n, r);
     }
     if (wanted & WANT_LOGITS)
         SET(softmax_backward)
@@ -198,8 +193,10 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
     float *dfilters = wanted & WANT_FILTERS ? layer->at.dfilters->data + layer->at.filters_at : NULL;
     if (dx)
         input_backward(layer, dx, dfilters, n);
-    else if (dfilters && layer->spec.block == BLOCK_MBCONV)
-        for (int r = layer->top; r >= 0; r--)
-            if (kept(layer, r))
-                mbconv_backward(layer, NULL, (Unpooling){0}, dfilters, n, r);
+    for (int r = layer->top; !dx && dfilters && r >= 0; r--) {
+        if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
+            mbconv_backward(layer, NULL, (Unpooling){0}, dfilters, n, r);
+        else if (kept(layer, r))
+            convolve_backward(layer, NULL, (Unpooling){0}, false, dfilters, n, r);
+    }
 }

@@ -41,7 +41,7 @@ static void norm_backward(Layer *layer, Word *du, const Word *x, float *dfilters
         b[k] = slope;
         c[k] = -g * scale * sum[k] / m - slope * mean[k];
     }
-    SET(multires_gradient)(du, du, x, a, b, c, false, map);
+    SET(multires_gradient)(du, &(GradientMaps){du, x, a, b, c, false}, map);
 }
 
 /* 7: the skip's share of dpooled, and dprojected in the place of dsum. The sums over the batch are those of
@@ -49,7 +49,7 @@ static void norm_backward(Layer *layer, Word *du, const Word *x, float *dfilters
 static void norm_and_skip(Layer *layer, Word *dpooled, int n, int r)
 {
     const Shape out = output_at(layer, n, r);
-    const float *a = gradient_coefficients(layer, r);
+    const GradientMaps maps = gradient_maps(layer, r);
     const float alpha = layer->alpha[r];
     if (dpooled && has_skip(layer)) {
 #pragma omp parallel for schedule(static)
@@ -58,8 +58,7 @@ static void norm_and_skip(Layer *layer, Word *dpooled, int n, int r)
                                                scale_unit(load_unit(layer->dconv[r] + at), alpha)));
     }
     SET(multires_gradient)
-    (layer->dconv[r], layer->dconv[r], layer->activation[r], a, a + layer->padded, a + 2 * layer->padded,
-     false, out);
+    (layer->dconv[r], &maps, out);
 }
 
 /* Down to dfiltered (until == STAGE_DFILTERED) or dexpanded. */

@@ -55,23 +55,49 @@ void SET(multires_mix)(Word *y, const MixedMaps *maps, Shape s)
         }
 }
 
-void SET(multires_gradient)(Word *dconv, const Word *dsum, const Word *z, const float *a, const float *b,
-                            const float *c, bool relu, Shape s)
+/* A row of these units. */
+INLINE void gradient_row(Word *dconv, const GradientMaps *maps, size_t from, int first, int end, float *sums,
+                         const bool summing, Shape s)
 {
-#pragma omp parallel for schedule(static)
-    for (int pixel = 0; pixel < lanes_groups(s.n) * s.h * s.w; pixel++)
-        for (int unit = 0; unit < units_of(s.c); unit++)
+    const Word *z = maps->z + from, *dsum = maps->dsum + from;
+    for (int x = 0; x < s.w; x++)
+        for (int unit = first; unit < end; unit++)
             for (int part = 0; part < LANES; part += VL) {
-                const size_t at = pixel * pixel_words(s) + (size_t)unit * LANES + part;
-                const Unit activation = load_unit(z + at), gradient = load_unit(dsum + at);
+                const size_t at = x * pixel_words(s) + (size_t)unit * LANES + part;
+                const Unit activation = load_unit(z + at), change = load_unit(dsum + at);
                 Unit result;
                 UNROLL_UNIT
                 for (int i = 0; i < UNIT; i++) {
                     const int k = unit * UNIT + i;
-                    const Vec slope = broadcast(a[k]) * gradient.channel[i] +
-                                      broadcast(b[k]) * activation.channel[i] + broadcast(c[k]);
-                    result.channel[i] = relu ? choose(activation.channel[i] <= 0, (Vec){0}, slope) : slope;
+                    const Vec slope = broadcast(maps->a[k]) * change.channel[i] +
+                                      broadcast(maps->b[k]) * activation.channel[i] + broadcast(maps->c[k]);
+                    result.channel[i] =
+                        maps->relu ? choose(activation.channel[i] <= 0, (Vec){0}, slope) : slope;
                 }
                 store_unit(dconv + at, result);
+                const Unit stored = load_unit(dconv + at);
+                UNROLL_UNIT
+                for (int i = 0; i < UNIT && summing; i++) {
+                    float *sum = sums + (size_t)(unit * UNIT + i) * LANES + part;
+                    store(sum, load(sum) + stored.channel[i]);
+                }
             }
+}
+
+void SET(multires_gradient_row)(Word *dconv, const GradientMaps *maps, int first, int end, float *sums,
+                                Shape s, int group, int y)
+{
+    if (sums)
+        gradient_row(dconv, maps, row_at(s, group, y), first, end, sums, true, s);
+    else
+        gradient_row(dconv, maps, row_at(s, group, y), first, end, NULL, false, s);
+}
+
+void SET(multires_gradient)(Word *dconv, const GradientMaps *maps, Shape s)
+{
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int group = 0; group < lanes_groups(s.n); group++)
+        for (int y = 0; y < s.h; y++)
+            SET(multires_gradient_row)
+    (dconv + row_at(s, group, y), maps, 0, units_of(s.c), NULL, s, group, y);
 }

@@ -3,9 +3,10 @@
  * there, or taken away, is added or taken away here; tests/test_traffic.c compares them.
  *
  * At one level of a layer in the middle of a net with nearest upsampling, where Winograd's algorithm pays,
- * that is 5 maps forward and 10 backward in a step of the filters; a level more takes a quarter of a map for
- * the next level's x, dsum and dx each, and their marks. */
+ * that is 5 maps forward and 6 backward in a step of the filters, 9 where bands do not pay; a level more
+ * takes a quarter of a map for the next level's x, dsum and dx each, and their marks. */
 #include "traffic.h"
+#include "layer.h"
 
 /* Maps, at level r. Coarser: at r + 1, finer: at r - 1. Marks are those of pooling to the level. */
 enum {
@@ -18,7 +19,7 @@ enum {
     Z = 1 << 6,    /* the activation; of MBConv the projected maps */
     FULL = 1 << 7, /* at level 0, of bilinear upsampling: z, a skip, dy */
     Y = 1 << 8,    /* as the output is stored */
-    DSUM = 1 << 9, /* and dconv, in its place */
+    DSUM = 1 << 9, /* and dconv, where it takes its place */
     DSUM_COARSER = 1 << 10,
     DX = 1 << 11,
     DX_COARSER = 1 << 12,
@@ -41,7 +42,6 @@ enum {
     POOLS = 1 << 8,   /* Winograd's pass makes the maxima for level r + 1 on its way */
     FINER = 1 << 9,   /* than the input is stored at: it is brought there where it is asked for */
     TRAINS = 1 << 10, /* statistics are those of the batch */
-    BIAS = 1 << 11,
     SKIP = 1 << 12,
     ENLARGED = 1 << 13, /* bilinear, r > 0 */
     PLAIN = 1 << 14,
@@ -52,7 +52,9 @@ enum {
     LOGITS = 1 << 19,
     UNPOOLS = 1 << 20, /* pooling hands back a gradient from level r + 1 */
     ALONE = 1 << 21,   /* it does not, at a level that the input has */
-    CHAIN = 1 << 22    /* MBConv's backward pass runs */
+    CHAIN = 1 << 22,   /* MBConv's backward pass runs */
+    BANDS = 1 << 23,   /* dconv is wanted, and made in bands that no map holds */
+    PLACED = 1 << 24   /* or in the place of dsum */
 };
 
 /* Convolutions whose products a pass makes. */
@@ -90,17 +92,22 @@ static const PassRow backward_passes[] = {
     {"pass dsum on", PASSED | NEXT, DSUM | DSUM_COARSER, DSUM_COARSER, 0},
     {"sums over the batch", KEPT, DSUM | Z, 0, 0},
     {"pass dsum on meanwhile", KEPT | NEXT, 0, DSUM_COARSER, 0},
-    {"norm and ReLU", KEPT | CONV, DSUM | Z, DSUM, 0},
     {"the skip at a finer level", KEPT | SKIP | LOGITS | FINER, X_STORED, X, 0},
     {"dalpha of the skip", KEPT | SKIP | LOGITS, DSUM | X, 0, 0},
     {"x at a finer level", KEPT | CONV | FILTERS | FINER, X_STORED, X, 0},
-    {"backward filters", KEPT | CONV | FILTERS, DSUM | X, 0, WEIGHTS},
-    {"and bias", KEPT | CONV | FILTERS | BIAS, DSUM, 0, 0},
 
-    {"backward data", KEPT | CONV | INPUT, DSUM, DX, CONVOLUTION},
-    {"unpool on its way", KEPT | WINOGRAD | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, 0, 0},
-    {"unpool before", KEPT | DIRECT | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, DX, 0},
-    {"add to that", KEPT | DIRECT | INPUT | UNPOOLS, DX, 0, 0},
+    {"norm, ReLU and bias in bands", BANDS, DSUM | Z, 0, 0},
+    {"filters", BANDS | FILTERS, X, 0, WEIGHTS},
+    {"data", BANDS | INPUT, 0, DX, CONVOLUTION},
+    {"unpool on the way", BANDS | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, 0, 0},
+
+    {"norm, ReLU and bias", PLACED, DSUM | Z, DSUM, 0},
+    {"filters", PLACED | FILTERS, DSUM | X, 0, WEIGHTS},
+    {"data", PLACED | INPUT, DSUM, DX, CONVOLUTION},
+    {"unpool on its way", PLACED | WINOGRAD | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, 0, 0},
+    {"unpool before", PLACED | DIRECT | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, DX, 0},
+    {"add to that", PLACED | DIRECT | INPUT | UNPOOLS, DX, 0, 0},
+
     {"unpool", PASSED | INPUT | UNPOOLS, DX_COARSER | MARKS_COARSER, DX, 0},
     {"clear dx", PASSED | INPUT | ALONE, 0, DX, 0},
 
@@ -145,7 +152,7 @@ static Shape map_at(const Place *p, int channels, int level)
     return (Shape){p->n, channels, p->spec->height >> level, p->spec->width >> level};
 }
 
-static double marks_at(const Place *p, int level)
+static double marks_bytes(const Place *p, int level)
 {
     const Shape pooled = map_at(p, p->spec->channels_in, level);
     return p->spec->down == POOL_MAX ? (double)tensor_words(pooled) * UNIT * sizeof(Mark) : 0;
@@ -169,9 +176,9 @@ static double bytes_of(const Place *p, unsigned map)
     case DX_COARSER:
         return map_bytes(map_at(p, s->channels_in, r + 1));
     case MARKS:
-        return marks_at(p, r);
+        return marks_bytes(p, r);
     case MARKS_COARSER:
-        return marks_at(p, r + 1);
+        return marks_bytes(p, r + 1);
     case Z:
     case DSUM:
         return map_bytes(map_at(p, s->channels_out, r));
@@ -236,7 +243,7 @@ static unsigned so(bool is, unsigned bit)
     return is ? bit : 0;
 }
 
-static bool kept(const Place *p, int r)
+static bool keeps(const Place *p, int r)
 {
     return r >= 0 && r <= p->top && level_kept(p->spec->kept, r);
 }
@@ -246,7 +253,7 @@ static bool pools_on(const Place *p, int r)
 {
     Place at = *p;
     at.level = r;
-    return kept(p, r) && p->spec->block == BLOCK_CONV && SET(winograd_pays)(block_of(&at)) && r >= p->in &&
+    return keeps(p, r) && p->spec->block == BLOCK_CONV && SET(winograd_pays)(block_of(&at)) && r >= p->in &&
            r < p->top && p->spec->down == POOL_MAX;
 }
 
@@ -258,13 +265,13 @@ static unsigned state_of(const Place *p, int r)
     at.level = r;
     const bool conv = s->block == BLOCK_CONV, winograd = conv && SET(winograd_pays)(block_of(&at)),
                nearest = s->up == UPSAMPLE_NEAREST;
-    return so(kept(p, r), KEPT) | so(!kept(p, r), PASSED) | so(conv, CONV) | so(!conv, MBCONV) |
+    return so(keeps(p, r), KEPT) | so(!keeps(p, r), PASSED) | so(conv, CONV) | so(!conv, MBCONV) |
            so(winograd, WINOGRAD) | so(conv && !winograd, DIRECT) | so(r > p->in && r <= p->top, POOLED) |
            so(!pools_on(p, r - 1), APART) | so(pools_on(p, r), POOLS) | so(r < p->in, FINER) |
-           so(s->bias, BIAS) | so(!conv && s->channels_in == s->channels_out, SKIP) |
-           so(!nearest && r > 0, ENLARGED) | so(nearest || r == 0, PLAIN) |
-           so(r == layer_stored_level(s), FIRST) | so(nearest && r >= p->out && r < p->top, NEXT) |
-           so(r >= p->in && r < p->top, UNPOOLS) | so(r >= p->in && r >= p->top, ALONE);
+           so(!conv && s->channels_in == s->channels_out, SKIP) | so(!nearest && r > 0, ENLARGED) |
+           so(nearest || r == 0, PLAIN) | so(r == layer_stored_level(s), FIRST) |
+           so(nearest && r >= p->out && r < p->top, NEXT) | so(r >= p->in && r < p->top, UNPOOLS) |
+           so(r >= p->in && r >= p->top, ALONE);
 }
 
 static Place place_of(const LayerSpec *s, int n, int stored)
@@ -296,7 +303,9 @@ Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool 
         p.state = state_of(&p, p.level) | so(dx, INPUT) | so(wanted & WANT_FILTERS, FILTERS) |
                   so(wanted & WANT_LOGITS, LOGITS);
         const bool chain = p.state & KEPT && p.state & MBCONV && p.state & (INPUT | FILTERS);
-        p.state |= so(chain, CHAIN);
+        const bool gradient = p.state & KEPT && p.state & CONV && p.state & (INPUT | FILTERS),
+                   bands = gradient && SET(bands_roll)(block_of(&p), dx, wanted & WANT_FILTERS);
+        p.state |= so(chain, CHAIN) | so(bands, BANDS) | so(gradient && !bands, PLACED);
         sum = traffic_sum(
             sum, add_up(&p, backward_passes, (int)(sizeof backward_passes / sizeof *backward_passes)));
     }
