@@ -255,11 +255,12 @@ data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
+OTHER_BUILDS := build-sanitize build-fuzz build-mpi
 clean:
-	@bash experiments/tables/clean.sh $(BUILD) build-sanitize build-fuzz build-mpi
+	@bash experiments/tables/clean.sh $(BUILD) $(OTHER_BUILDS)
 
 superclean:
-	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) build-sanitize build-fuzz build-mpi
+	@bash experiments/tables/clean.sh --runs=$(RUNS) $(BUILD) $(OTHER_BUILDS)
 
 help:
 	@cat experiments/programs/help.txt
