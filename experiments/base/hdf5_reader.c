@@ -168,6 +168,7 @@ Hdf5Reader *hdf5_reader_open(const void *bytes, size_t count, const char *path, 
     const pid_t process = paired ? fork() : -1;
     if (process == 0) {
         close(ends[0]);
+        free(reader); /* the caller's */
         answer(ends[1], bytes, count);
     }
     if (process < 0) {
