@@ -57,12 +57,15 @@ MAINS       := $(foreach program,$(PROGRAMS),$(firstword $(wildcard experiments/
 	experiments/programs/$(program)/$(program).c)))
 HOST_SRC    := $(filter-out $(MAINS),$(wildcard experiments/*/*.c experiments/*/*/*.c))
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
-TEST_SRC    := $(wildcard tests/*.c) $(filter-out tests/fuzz/main.c,$(FUZZ_SRC))
+# TRACE=no leaves out the suite that counts loads and stores: its hooks have the names of ThreadSanitizer's.
+TRACE       ?= yes
+TEST_SRC    := $(filter-out $(if $(filter no,$(TRACE)),tests/trace.c tests/test_traffic.c),$(wildcard tests/*.c)) \
+	$(filter-out tests/fuzz/main.c,$(FUZZ_SRC))
 
 REF_OBJ     := $(REF_SRC:%.c=$(BUILD)/%.o)
 FAST_OBJ    := $(foreach set,f32 bf16,$(foreach isa,$(ISAS_$(set)),$(FAST_SRC:%.c=$(BUILD)/%.$(set).$(isa).o))) \
 	$(ONCE_SRC:%.c=$(BUILD)/%.o)
-TRACED_OBJ  := $(foreach set,f32 bf16,$(FAST_SRC:%.c=$(BUILD)/%.$(set).traced.o))
+TRACED_OBJ  := $(if $(filter no,$(TRACE)),,$(foreach set,f32 bf16,$(FAST_SRC:%.c=$(BUILD)/%.$(set).traced.o)))
 HOST_OBJ    := $(HOST_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ    := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ     := $(REF_OBJ) $(FAST_OBJ) $(HOST_OBJ)
@@ -72,7 +75,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -136,7 +139,7 @@ $(BUILD)/experiments/%.o: experiments/%.c $(BUILD)/flags | $(SETUP)
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(SETUP)
 	@mkdir -p $(@D)
 	$(call say,CC )
-	$(Q)$(CC) $(HOST_FLAGS) $$(pkg-config --cflags check) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(HOST_FLAGS) $(if $(filter no,$(TRACE)),-DNO_TRACE) $$(pkg-config --cflags check) $(PKG_CFLAGS) $(EXTRA_FLAGS) -MMD -MP -c -o $@ $<
 
 # MPI=1: ranks of mpirun divide every batch. One object knows of it, and its stamp changes only when MPI does: so a build
 # with it shares all others with the plain one.
@@ -183,6 +186,23 @@ check-mutants:
 check-sanitize:
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 $(MAKE) BUILD=build-sanitize \
 		EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# The suites with parallel regions under ThreadSanitizer, in a build of its own by clang, whose OpenMP library tells the
+# sanitizer what it orders (packages clang, libclang-rt-dev and libomp-dev, as for fuzz). SUITES="feed layer" are some of them.
+THREADS_CC ?= clang
+check-threads:
+	@command -v $(THREADS_CC) >/dev/null || { echo "check-threads: there is no $(THREADS_CC): sudo apt-get install clang" \
+		"libclang-rt-dev libomp-dev" >&2; exit 1; }
+	@$(MAKE) BUILD=build-threads CC="$(THREADS_CC)" TRACE=no ISAS_f32=plain ISAS_bf16="plain amx_emulated" \
+		EXTRA_FLAGS="-O1 -fsanitize=thread -Wno-pass-failed" all build-threads/check
+	@bash tests/threads.sh build-threads "$(THREADS_CC)" $(SUITES)
+
+# Suites that take bounded time under valgrind's memcheck, with the one instruction set that it knows (package valgrind).
+# SUITES="options files" are some of them.
+check-valgrind:
+	@command -v valgrind >/dev/null || { echo "check-valgrind: there is no valgrind: sudo apt-get install valgrind" >&2; exit 1; }
+	@$(MAKE) BUILD=build-valgrind TRACE=no ISAS_f32=plain ISAS_bf16="plain amx_emulated" all build-valgrind/check
+	@bash tests/valgrind.sh build-valgrind $(SUITES)
 
 # Every reader against random files, with libFuzzer, in a build of its own by clang (packages clang, libclang-rt-dev and
 # libomp-dev, which nothing else needs). FUZZ_SECONDS each; READERS="idx config" are some of them.
@@ -255,7 +275,7 @@ data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
-OTHER_BUILDS := build-sanitize build-fuzz build-mpi
+OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind
 clean:
 	@bash experiments/tables/clean.sh $(BUILD) $(OTHER_BUILDS)
 
