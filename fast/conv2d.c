@@ -24,6 +24,7 @@
 // book: end
 #include "conv2d/bands.h"
 #include "conv2d/products.h"
+#include "conv2d/sums.h"
 #include "operations.h"
 #include <assert.h>
 #include <string.h>
@@ -43,6 +44,7 @@ typedef struct {
     Shape in, out;
     int side, stride;
     bool add, relu; /* start from y; end with max(.., 0) */
+    const MapSums *sums;
 } Convolution;
 
 /* Filters of one tile start at k, a multiple of FILTERS; the last tile is split into 4, 2 and 1. In bf16
@@ -150,7 +152,8 @@ INLINE void start_sums(Vec sum[PIXELS][FILTERS], const Convolution *conv, const 
         }
 }
 
-/* The filter beyond an odd last one has weights 0, but 0 times infinity is NaN: it is stored as 0. */
+/* The filter beyond an odd last one has weights 0, but 0 times infinity is NaN: it is stored as 0. sum[][]
+ * becomes what was stored. */
 INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS], int k, int pixels,
                        int filters)
 {
@@ -164,12 +167,30 @@ INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS
                 u.channel[i] = conv->relu ? positive(sum[p][f + i]) : sum[p][f + i];
             if (UNIT > 1 && k + f + UNIT > conv->out.c)
                 u.channel[UNIT - 1] = (Vec){0};
-            store_unit(y + p * pixel_words(conv->out) + f / UNIT * LANES, u);
+            u = store_unit(y + p * pixel_words(conv->out) + f / UNIT * LANES, u);
+            UNROLL_UNIT
+            for (int i = 0; i < UNIT; i++)
+                sum[p][f + i] = u.channel[i];
         }
 }
 
-/* y[yo][xo .. xo + pixels - 1][k .. k + filters - 1] of one group, one part of its lanes. */
-INLINE void tile(const Convolution *conv, int group, int yo, int xo, int k, int part, int pixels, int filters)
+/* Adds what the tile has stored to the sums of its channels. */
+INLINE void add_tile(RunSums *runs, Vec sum[PIXELS][FILTERS], int pixels, int filters)
+{
+#pragma GCC unroll 8
+    for (int f = 0; f < filters; f++) {
+        RunSums run = runs[f];
+#pragma GCC unroll 8
+        for (int p = 0; p < pixels; p++)
+            add_pixel(&run, sum[p][f], sum[p][f]);
+        runs[f] = run;
+    }
+}
+
+/* y[yo][xo .. xo + pixels - 1][k .. k + filters - 1] of one group, one part of its lanes, and the sums of
+ * these channels, if they are wanted. */
+INLINE void tile(const Convolution *conv, RunSums *runs, int group, int yo, int xo, int k, int part,
+                 int pixels, int filters)
 {
     const Shape in = conv->in, out = conv->out;
     const int side = conv->side, stride = conv->stride, pad = (side - 1) / 2, units = units_of(in.c);
@@ -200,19 +221,33 @@ INLINE void tile(const Convolution *conv, int group, int yo, int xo, int k, int 
         }
     }
     store_sums(y, conv, sum, k, pixels, filters);
+    if (conv->sums)
+        add_tile(runs, sum, pixels, filters);
 }
 
 /* All pixels of one row for one tile of filters: 4 at a time, then 2, then 1. */
 INLINE void row_of_tiles(const Convolution *conv, int group, int yo, int k, int filters)
 {
+    const Shape out = conv->out;
     for (int part = 0; part < PARTS; part++) {
+        RunSums runs[FILTERS] = {0};
+        LaneSums lanes[FILTERS] = {0};
         int xo = 0;
-        for (; xo + PIXELS <= conv->out.w; xo += PIXELS)
-            tile(conv, group, yo, xo, k, part, PIXELS, filters);
-        for (; xo + 2 <= conv->out.w; xo += 2)
-            tile(conv, group, yo, xo, k, part, 2, filters);
-        for (; xo < conv->out.w; xo++)
-            tile(conv, group, yo, xo, k, part, 1, filters);
+        for (; xo + PIXELS <= out.w; xo += PIXELS) {
+            tile(conv, runs, group, yo, xo, k, part, PIXELS, filters);
+            if (UNIT > 1 && conv->sums && (xo + PIXELS) % BF16_RUN == 0)
+                end_runs(lanes, runs, filters);
+        }
+        for (; xo + 2 <= out.w; xo += 2)
+            tile(conv, runs, group, yo, xo, k, part, 2, filters);
+        for (; xo < out.w; xo++)
+            tile(conv, runs, group, yo, xo, k, part, 1, filters);
+        if (!conv->sums)
+            continue;
+        end_runs(lanes, runs, filters);
+        double *partial = partial_at(conv->sums, out, group, yo, out.h) + k;
+        store_lanes(partial, partial + out.c, lanes, filters, filters < out.c - k ? filters : out.c - k, part,
+                    lanes_used(out.n, group));
     }
 }
 
@@ -251,15 +286,18 @@ static void convolve(const Convolution *conv)
     for (int group = 0; group < lanes_groups(conv->out.n); group++)
         for (int yo = 0; yo < conv->out.h; yo++)
             row(conv, group, yo);
+    if (conv->sums)
+        SET(map_sums_finish)
+    (conv->sums->sum, conv->sums->product, conv->sums->partials, conv->out.h, conv->out);
 }
 
-void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
-                         void *scratch)
+static void forward(Word *y, const Word *x, const float *w, const float *b, bool relu, const MapSums *sums,
+                    Conv2dShape s, void *scratch)
 {
     assert((s.side == 1 || s.side == 3) && (s.stride == 1 || s.stride == 2));
 #ifdef TILE_PRODUCTS
     if (s.stride == 1) {
-        SET(conv2d_tiles)(y, x, w, b, relu, false, false, s, scratch);
+        SET(conv2d_tiles)(y, x, w, b, relu, false, false, sums, s, scratch);
         return;
     }
 #endif
@@ -273,8 +311,21 @@ void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b,
                               .out = conv2d_output(s),
                               .side = s.side,
                               .stride = s.stride,
-                              .relu = relu};
+                              .relu = relu,
+                              .sums = sums};
     convolve(&conv);
+}
+
+void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
+                         void *scratch)
+{
+    forward(y, x, w, b, relu, NULL, s, scratch);
+}
+
+void SET(conv2d_layer_forward)(Word *y, const Word *x, const float *w, const float *b, const MapSums *sums,
+                               Conv2dShape s, void *scratch)
+{
+    forward(y, x, w, b, true, sums, s, scratch);
 }
 
 /* Adds to the sums of one part of a unit of dx what one pixel of dy, at `from`, gives through one tap. */
@@ -339,7 +390,7 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
                                     void *scratch)
 {
     assert(s.stride == 1);
-    SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, s, scratch);
+    SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, NULL, s, scratch);
 }
 #else
 /* The forward pass from dy with the filters flipped and transposed. */

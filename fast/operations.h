@@ -10,12 +10,28 @@ void SET(export)(float *x, const Word *lanes, Shape s);
 void SET(import_matrix)(float *lanes, const float *x, int n, int c);
 void SET(export_matrix)(float *x, const float *lanes, int n, int c);
 
+/* Sums over batch and map that a convolution takes of its result where it stores it (fast/conv2d/sums.h): sum
+ * (C) and product (C) as of channel_sums, whose other factor is `with`, a map like the result, or the result
+ * itself if that is NULL. partials: map_sums_scratch bytes for this shape, or for a greater one. */
+typedef struct {
+    double *sum, *product;
+    const Word *with;
+    double *partials;
+} MapSums;
+size_t SET(map_sums_scratch)(Shape s);
+/* The sums from partials [group][part][2][C]; where there are several parts, a partial more for each group is
+ * formed behind them. sum and product may stand where the first ones do. */
+void SET(map_sums_finish)(double *sum, double *product, double *partials, int parts, Shape s);
+
 /* Bytes of the packed filters of forward and backward data, a part of conv2d_scratch. */
 size_t SET(conv2d_packed)(Conv2dShape s);
 size_t SET(conv2d_scratch)(Conv2dShape s, int threads);
 void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                          void *scratch);
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
+/* The forward pass with ReLU, at stride 1, which takes sums of y unless that is NULL. */
+void SET(conv2d_layer_forward)(Word *y, const Word *x, const float *w, const float *b, const MapSums *sums,
+                               Conv2dShape s, void *scratch);
 /* At stride 1: adds to dx, or writes it, which spares a fused layer the reading and the clearing. */
 void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
                                     void *scratch);
@@ -26,7 +42,7 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
 /* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
  * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
-                       bool add, Conv2dShape s, void *scratch);
+                       bool add, const MapSums *sums, Conv2dShape s, void *scratch);
 size_t SET(conv2d_tiles_packed)(Conv2dShape s);
 void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                         void *scratch);
@@ -48,12 +64,14 @@ size_t SET(winograd_scratch)(Conv2dShape s, int threads);
 void SET(winograd_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                            void *scratch);
 void SET(winograd_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
-/* The same for a fused layer, which spares it passes over x and dx. Forward also makes the maxima of x by 2
- * and their marks, as pool_forward_marked, if pooled is not NULL. Backward does not add to dx but writes it:
- * the sum, and what pooling hands back, if there is a dy. `packed`: scratch holds these filters for this
- * pass, from the call before, which may have been for maps of another size. */
+/* The same for a fused layer, which spares it passes over x, y and dx. Forward also makes the maxima of x by
+ * 2 and their marks, as pool_forward_marked, if pooled is not NULL, and takes sums of y, if sums is not.
+ * There must be whole tiles then. Backward does not add to dx but writes it: the sum, and what pooling hands
+ * back, if there is a dy. `packed`: scratch holds these filters for this pass, from the call before, which
+ * may have been for maps of another size. */
 void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
-                                 const float *b, bool packed, Conv2dShape s, void *scratch);
+                                 const float *b, bool packed, const MapSums *sums, Conv2dShape s,
+                                 void *scratch);
 void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
                                        bool packed, Conv2dShape s, void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);

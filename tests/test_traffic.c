@@ -288,15 +288,15 @@ START_TEST(test_traffic_is_what_fabrics_move)
 }
 END_TEST
 
-/* Three layers without pooling, by hand. Forward the hidden one convolves (reads x, writes z), sums (z) and
- * mixes (reads z, writes y). Backward it sums (dsum and z), and makes bands of dconv (reads both), which go
- * to filters (x) and to the input (writes dx); without filters 1 less; at inference without the sums. Where a
- * group has too few tiles for bands, norm and ReLU of a step of the filters write dconv, which filters and
- * input read. */
+/* Three layers without pooling, by hand. Forward the hidden one convolves (reads x, writes z, whose sums are
+ * taken meanwhile) and mixes (reads z, writes y). Backward it sums (dsum and z), and makes bands of dconv
+ * (reads both), which go to filters (x) and to the input (writes dx); without filters 1 less. Where a group
+ * has too few tiles for bands, norm and ReLU of a step of the filters write dconv, which filters and input
+ * read. */
 START_TEST(test_traffic_of_a_layer_is_counted_by_hand)
 {
     const NetworkSpec s = spec_of(3, 16, CHANNELS, 1), small = spec_of(3, 8, CHANNELS, 1);
-    static const double bands[STEPS] = {5 + 6, 5 + 5, 4}, placed[STEPS] = {5 + 9, 5 + 5, 4};
+    static const double bands[STEPS] = {4 + 6, 4 + 5, 4}, placed[STEPS] = {4 + 9, 4 + 5, 4};
     for (int step = 0; step < STEPS; step++) {
         for (int set = 0; set < SETS; set++)
             ck_assert_double_eq(step_maps(sets[set], &s, N, (StepKind)step), bands[step]);
@@ -305,7 +305,7 @@ START_TEST(test_traffic_of_a_layer_is_counted_by_hand)
 }
 END_TEST
 
-/* A second level in float, a quarter the size: forward 4 of its own, since the mix writes one y, and the
+/* A second level in float, a quarter the size: forward 3 of its own, since the mix writes one y, and the
  * first one's convolution writes its x and marks, a quarter of that. Backward 6, or 9 where it has too few
  * tiles for bands, the first one's sums write its dsum, and the first one's dx reads its dx and marks. The
  * direct sum, whose bands may be of any size, pools apart, reading x. */
@@ -313,8 +313,8 @@ START_TEST(test_traffic_of_a_level_is_counted_by_hand)
 {
     const double marks = 0.25, own = (1 + marks) + 1 + (1 + marks);
     const NetworkSpec s = spec_of(3, 16, CHANNELS, 2), direct = spec_of(3, 16, 6, 2);
-    ck_assert_double_eq(step_maps(&f32_kernels_traced, &s, N, WEIGHT_STEP), 11 + 0.25 * (13 + own));
-    ck_assert_double_eq(step_maps(&f32_kernels_traced, &direct, N, WEIGHT_STEP), 11 + 0.25 * (10 + own) + 1);
+    ck_assert_double_eq(step_maps(&f32_kernels_traced, &s, N, WEIGHT_STEP), 10 + 0.25 * (12 + own));
+    ck_assert_double_eq(step_maps(&f32_kernels_traced, &direct, N, WEIGHT_STEP), 10 + 0.25 * (9 + own) + 1);
 }
 END_TEST
 

@@ -27,6 +27,7 @@
 #include "bands.h"
 
 #ifdef TILE_PRODUCTS
+#include "sums.h"
 #include "tiles.h"
 #include <assert.h>
 
@@ -45,7 +46,16 @@ typedef struct {
     int side;
     Cut cut;
     bool add, relu; /* add to y; max(.., 0) */
+    const MapSums *sums;
 } Convolution;
+
+/* Sums of the channels of a pair of tiles of filters, each part of the lanes for itself: of a run of pixels
+ * and of a row. */
+enum { PAIR = 2 * TILE_ROWS };
+typedef struct {
+    RunSums run[PARTS][PAIR];
+    LaneSums lanes[PARTS][PAIR];
+} RowSums;
 
 enum { BAND = 32 };
 
@@ -164,8 +174,9 @@ INLINE void accumulate_tap(const Convolution *conv, const Word *x, const uint32_
 }
 
 /* Two channels of the sums as a unit of y: with the bias of channels k and k + 1, or added to what is there.
- * The one beyond an odd last has filters of 0, but 0 times infinity is NaN. */
-INLINE void store_pair(Word *y, const Convolution *conv, const float *sums, int k)
+ * The one beyond an odd last has filters of 0, but 0 times infinity is NaN. `channel` is k's number among
+ * those of `row`. */
+INLINE void store_pair(Word *y, RowSums *row, const Convolution *conv, const float *sums, int k, int channel)
 {
     Vec bias[UNIT];
     for (int i = 0; i < UNIT; i++)
@@ -178,13 +189,15 @@ INLINE void store_pair(Word *y, const Convolution *conv, const float *sums, int 
             u.channel[i] = positive(u.channel[i]);
         if (k + 1 >= conv->out.c)
             u.channel[1] = (Vec){0};
-        store_unit(y + part, u);
+        u = store_unit(y + part, u);
+        for (int i = 0; i < UNIT && conv->sums; i++)
+            add_pixel(&row->run[part / VL][channel + i], u.channel[i], u.channel[i]);
     }
 }
 
 /* The sums of tiles of filters `tile` and, if `two`, the next, at the pixel at y and, if `right`, the next.
  */
-INLINE void store_sums(Word *y, const Convolution *conv, int tile, bool right, bool two)
+INLINE void store_sums(Word *y, RowSums *row, const Convolution *conv, int tile, bool right, bool two)
 {
     float sums[SUMS][TILE_WORDS] __attribute__((aligned(64)));
     tile_store(sums[FIRST_LEFT], TILE_STRIDE, FIRST_LEFT);
@@ -199,13 +212,14 @@ INLINE void store_sums(Word *y, const Convolution *conv, int tile, bool right, b
         const int first = (tile + of_second) * conv->cut.units, left = units_of(conv->out.c) - first;
         Word *to = y + (at_right ? pixel_words(conv->out) : 0) + (size_t)first * LANES;
         for (int unit = 0; unit < conv->cut.units && unit < left; unit++)
-            store_pair(to + unit * LANES, conv, sums[sum] + UNIT * unit * TILE_COLUMNS,
-                       UNIT * (first + unit));
+            store_pair(to + unit * LANES, row, conv, sums[sum] + UNIT * unit * TILE_COLUMNS,
+                       UNIT * (first + unit), UNIT * (of_second * conv->cut.units + unit));
     }
 }
 
 /* y[yo][xo] and, if `right`, y[yo][xo + 1] of one group. */
-INLINE void pixels(const Convolution *conv, int group, int yo, int xo, int tile, bool right, bool two)
+INLINE void pixels(const Convolution *conv, RowSums *row, int group, int yo, int xo, int tile, bool right,
+                   bool two)
 {
     const Shape in = conv->in;
     const int side = conv->side, pad = (side - 1) / 2;
@@ -228,16 +242,44 @@ INLINE void pixels(const Convolution *conv, int group, int yo, int xo, int tile,
                                left_inside, right_inside, two);
         }
     }
-    store_sums(conv->y + row_at(conv->out, group, yo) + xo * pixel_words(conv->out), conv, tile, right, two);
+    store_sums(conv->y + row_at(conv->out, group, yo) + xo * pixel_words(conv->out), row, conv, tile, right,
+               two);
+}
+
+/* The sums of a run join those of the row. */
+static void end_run(RowSums *row)
+{
+    for (int part = 0; part < PARTS; part++)
+        end_runs(row->lanes[part], row->run[part], PAIR);
+}
+
+/* The row's partials of channels k .. */
+static void end_row(RowSums *row, const Convolution *conv, int group, int yo, int k, int channels)
+{
+    double *partial = partial_at(conv->sums, conv->out, group, yo, conv->out.h) + k;
+    end_run(row);
+    for (int part = 0; part < PARTS; part++)
+        store_lanes(partial, partial + conv->out.c, row->lanes[part], PAIR,
+                    channels < conv->out.c - k ? channels : conv->out.c - k, part,
+                    lanes_used(conv->out.n, group));
 }
 
 static void row(const Convolution *conv, int group, int yo, int tile, bool two)
 {
-    for (int xo = 0; xo < conv->out.w; xo += 2)
+    const int channels = conv->cut.units * UNIT;
+    RowSums sums;
+    if (conv->sums)
+        memset(&sums, 0, sizeof sums);
+    for (int xo = 0; xo < conv->out.w; xo += 2) {
         if (two)
-            pixels(conv, group, yo, xo, tile, xo + 1 < conv->out.w, true);
+            pixels(conv, &sums, group, yo, xo, tile, xo + 1 < conv->out.w, true);
         else
-            pixels(conv, group, yo, xo, tile, xo + 1 < conv->out.w, false);
+            pixels(conv, &sums, group, yo, xo, tile, xo + 1 < conv->out.w, false);
+        if (conv->sums && (xo + 2) % BF16_RUN == 0)
+            end_run(&sums);
+    }
+    if (conv->sums)
+        end_row(&sums, conv, group, yo, tile * channels, two ? 2 * channels : channels);
 }
 
 /* A band of rows for a pair of tiles of filters is the unit of work of a thread. */
@@ -256,10 +298,13 @@ static void convolve(const Convolution *conv)
                         row(conv, group, yo, tile, tile + 1 < tiles);
         tiles_release();
     }
+    if (conv->sums)
+        SET(map_sums_finish)
+    (conv->sums->sum, conv->sums->product, conv->sums->partials, conv->out.h, conv->out);
 }
 
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
-                       bool add, Conv2dShape s, void *scratch)
+                       bool add, const MapSums *sums, Conv2dShape s, void *scratch)
 {
     assert(s.stride == 1);
     const Shape in = conv2d_input(s), out = conv2d_output(s);
@@ -271,7 +316,8 @@ void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, b
                         .out = backward ? in : out,
                         .side = s.side,
                         .add = add,
-                        .relu = relu};
+                        .relu = relu,
+                        .sums = sums};
     conv.cut = cut_of(conv.in.c, conv.out.c);
     pack_filters(scratch, w, backward, s, &conv.cut);
     convolve(&conv);

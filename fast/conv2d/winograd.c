@@ -275,12 +275,16 @@ static void convolve(Winograd win, const float *w, bool packed, bool flipped, fl
 #pragma omp parallel for schedule(static)
     for (int first = 0; first < all.end; first += TILES)
         convolve_tiles(&all, first, buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
+    if (win.sums)
+        SET(map_sums_finish)
+    (win.sums->sum, win.sums->product, win.sums->partials, all.down * all.across, win.out);
 }
 
 void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word *x, const float *w,
-                                 const float *b, bool packed, Conv2dShape s, void *scratch)
+                                 const float *b, bool packed, const MapSums *sums, Conv2dShape s,
+                                 void *scratch)
 {
-    assert(s.side == 3 && s.stride == 1);
+    assert(s.side == 3 && s.stride == 1 && (!sums || (s.h % TILE == 0 && s.w % TILE == 0)));
     convolve((Winograd){.x = all_rows(x),
                         .y = y,
                         .bias = b,
@@ -288,7 +292,8 @@ void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word 
                         .out = conv2d_output(s),
                         .relu = true,
                         .pooled = pooled,
-                        .marks = marks},
+                        .marks = marks,
+                        .sums = sums},
              w, packed, false, scratch);
 }
 

@@ -5,6 +5,7 @@
 #define NOPOOL_FAST_WINOGRAD_TILES_H
 
 #include "../pool.h"
+#include "sums.h"
 #include "winograd.h"
 
 enum { BLOCK = 8, SQUARES = PIXELS / 4 }; /* filters of one block of products; squares of a tile */
@@ -19,9 +20,10 @@ typedef struct {
     Unpooling unpooling; /* what to add to y, or no dy */
     Word *pooled;        /* maxima of x to make, or NULL */
     Mark *marks;
-    int down, across;  /* tiles of a map */
-    int end;           /* the tile after the last, numbered over all groups */
-    const Word *zeros; /* a pixel beyond the border of a map */
+    const MapSums *sums; /* of y, or NULL */
+    int down, across;    /* tiles of a map */
+    int end;             /* the tile after the last, numbered over all groups */
+    const Word *zeros;   /* a pixel beyond the border of a map */
 } Winograd;
 
 /* Where a tile reads and writes: the pixels' channels, and of maps pooled from x, or of the gradient of maps
@@ -33,6 +35,8 @@ typedef struct {
     Word *out[PIXELS];
     const Word *dpooled[SQUARES];
     Word *pooled[SQUARES];
+    double *partial; /* of its sums, or NULL */
+    int used;        /* lanes of its group */
 } Tile;
 
 /* The line more keeps the 36 positions of one channel out of the same set of the cache. */
@@ -55,6 +59,9 @@ static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
     const int group = number / (win->down * win->across), rest = number % (win->down * win->across);
     const int top = rest / win->across * TILE, left = rest % win->across * TILE;
     const bool real = number < win->end;
+    tile->used = lanes_used(out.n, group);
+    tile->partial =
+        win->sums && real ? partial_at(win->sums, out, group, rest, win->down * win->across) : NULL;
     for (int p = 0; p < POSITIONS; p++) {
         const int y = top + p / SPAN - 1, x = left + p % SPAN - 1;
         tile->in[p] = real ? pixel_at(win->x, in, group, y, x, win->zeros) : win->zeros;
@@ -160,11 +167,13 @@ INLINE void add_pooled(Vec y[UNIT][PIXELS], const Unpooling *unpooling, const Ti
     }
 }
 
-/* One tile of the `real` filters of a unit, to `at` in its pixels. The one beyond an odd last has filters of
- * 0, but 0 times infinity is NaN. */
-INLINE void scatter(const Winograd *win, const Tile *tile, size_t at, const float *m, const Vec bias[UNIT],
-                    int real, const bool add, const bool pooling)
+/* One tile of the `real` filters of a unit, to `at` in its pixels, and their sums. The one beyond an odd last
+ * has filters of 0, but 0 times infinity is NaN. */
+INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile, size_t at, const float *m,
+                    const Vec bias[UNIT], int real, const bool add, const bool pooling, const bool summing)
 {
+    RunSums run[UNIT] = {{{{0}}, {{0}}}};
+    _Static_assert((int)PIXELS <= (int)BF16_RUN, "a tile is a run");
     Vec y[UNIT][PIXELS] = {{{0}}};
     UNROLL_UNIT
     for (int i = 0; i < UNIT; i++)
@@ -181,12 +190,34 @@ INLINE void scatter(const Winograd *win, const Tile *tile, size_t at, const floa
             const Vec sum = y[i][p] + (add ? u.channel[i] : bias[i]);
             u.channel[i] = win->relu ? positive(sum) : sum;
         }
-        store_unit(to, u);
+        u = store_unit(to, u);
+        UNROLL_UNIT
+        for (int i = 0; i < UNIT && summing; i++)
+            add_pixel(&run[i], u.channel[i], u.channel[i]);
+    }
+    UNROLL_UNIT
+    for (int i = 0; i < UNIT && summing; i++)
+        lanes[i] = lane_sums(&run[i]);
+}
+
+/* The sums of filters k .. of a block of tiles to their partials. */
+static void store_partials(const Winograd *win, const Tile tiles[TILES], LaneSums lanes[ROW / VL][BLOCK],
+                           int k)
+{
+    const int end = win->out.c - k < BLOCK ? win->out.c - k : BLOCK;
+    for (int i = 0; i < ROW / VL; i++) {
+        const Tile *tile = &tiles[i / PARTS];
+        for (int f = end; f < BLOCK; f++)
+            lanes[i][f] = (LaneSums){0};
+        if (tile->partial)
+            store_lanes(tile->partial + k, tile->partial + win->out.c + k, lanes[i], BLOCK, end, i % PARTS,
+                        tile->used);
     }
 }
 
 static void scatter_block(const Winograd *win, const Tile tiles[TILES], const float *m, int k)
 {
+    LaneSums lanes[ROW / VL][BLOCK];
     for (int f = 0; f < BLOCK && k + f < win->out.c; f += UNIT)
         for (int lane = 0; lane < ROW; lane += VL) {
             const Tile *tile = &tiles[lane / LANES];
@@ -197,13 +228,18 @@ static void scatter_block(const Winograd *win, const Tile tiles[TILES], const fl
             UNROLL_UNIT
             for (int i = 0; i < UNIT; i++)
                 bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
+            LaneSums *sums = &lanes[lane / VL][f];
             if (win->unpooling.dy)
-                scatter(win, tile, at, products, bias, real, false, true);
+                scatter(win, sums, tile, at, products, bias, real, false, true, false);
             else if (win->add)
-                scatter(win, tile, at, products, bias, real, true, false);
+                scatter(win, sums, tile, at, products, bias, real, true, false, false);
+            else if (win->sums)
+                scatter(win, sums, tile, at, products, bias, real, false, false, true);
             else
-                scatter(win, tile, at, products, bias, real, false, false);
+                scatter(win, sums, tile, at, products, bias, real, false, false, false);
         }
+    if (win->sums)
+        store_partials(win, tiles, lanes, k);
 }
 
 #endif

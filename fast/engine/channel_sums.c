@@ -12,20 +12,11 @@
  * took 4.5. The sums of 2x2 squares of a, which the layer needs of dy, cost a quarter of a tensor to write
  * here, and a pass over dy anywhere else. */
 #include "../conv2d/parts.h"
+#include "../conv2d/sums.h"
 #include "../operations.h"
-#include "../ranks.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
-
-/* A register of sums: of doubles, half as many lanes as floats; in bf16 of floats. */
-#ifdef BF16
-typedef Vec Sum;
-enum { SUM_LANES = VL };
-#else
-typedef VecDouble Sum;
-enum { SUM_LANES = HALF };
-#endif
 
 /* Sums of either kind in registers: 8 of 32, or 4 of 16, those of BLOCK units, at least one. Channels whose
  * sums stay in the cache. */
@@ -89,8 +80,8 @@ INLINE void move_sums(Sum (*to)[SUMS], Sum (*from)[SUMS], const int channels)
 }
 
 /* Adds columns x .. end - 1 of one row to the sums of units `unit` .. */
-INLINE void add_run(Sums *sums, const Part *part, int y, int x, int end, int unit, const int units,
-                    const int side, const bool same)
+INLINE void add_pixels(Sums *sums, const Part *part, int y, int x, int end, int unit, const int units,
+                       const int side, const bool same)
 {
     Sum a[WIDTH][SUMS], ab[WIDTH][SUMS];
     move_sums(a, sums->a + unit * UNIT, units * UNIT);
@@ -139,9 +130,9 @@ INLINE void part_sums(Totals *totals, const Part *part, const int side, const bo
             const int end = x + run < columns ? x + run : columns;
             int unit = 0;
             for (; unit + BLOCK <= part->units; unit += BLOCK)
-                add_run(&sums, part, y, x, end, unit, BLOCK, side, same);
+                add_pixels(&sums, part, y, x, end, unit, BLOCK, side, same);
             for (; unit < part->units; unit++)
-                add_run(&sums, part, y, x, end, unit, 1, side, same);
+                add_pixels(&sums, part, y, x, end, unit, 1, side, same);
             pending += RUN;
             if (UNIT > 1 && pending == BF16_RUN) {
                 flush(totals, &sums, channels);
@@ -189,15 +180,5 @@ void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *
             reduce(sums, sums + s.c, &totals, from * UNIT, to * UNIT < s.c ? to * UNIT : s.c,
                    lanes_used(s.n, group));
         }
-    const size_t count = (size_t)2 * s.c;
-    const double *partials = ranks_gathered(scratch, groups * count * sizeof *scratch, RANKS_FIRST);
-    for (int c = 0; c < s.c; c++) {
-        double total = 0, products = 0;
-        for (int group = 0; group < groups * ranks_count(); group++) {
-            total += partials[group * count + c];
-            products += partials[group * count + s.c + c];
-        }
-        sum[c] = total;
-        product[c] = products;
-    }
+    SET(map_sums_finish)(sum, product, scratch, 1, s);
 }

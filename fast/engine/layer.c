@@ -1,13 +1,13 @@
 /* The multi-resolution layer of the engine: forward. Twin of ref/multires.c, whose numbers 1 to 5 it keeps:
  *
  *     1. pooled[r]     from level to level, by 2; maxima on the way of 2, where that is Winograd's
- *     2. activation[r] convolution and ReLU in one pass                     fast/conv2d*.c
+ *     2. activation[r] convolution, ReLU and the sums over the batch in one pass   fast/conv2d*.c
  *     3, 4, 5. y       normalise, upsample, mix in one pass                 fast/engine/multires.c
  *
  * Bytes, in maps read or written for one level: the convolution reads x and writes z and the next level's x
- * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the statistics read z, the mix reads z and writes y: 5
- * and a third; pooling in a pass of its own reads x once more. Fused as far as the sums over the batch allow,
- * with the statistics in the convolution and the normalisation in the next one, it would be 2. Backward
+ * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the mix reads z and writes y: 4 and a third; pooling in a
+ * pass of its own reads x once more. The statistics start from sums that the convolution takes of what it
+ * stores. With the normalisation in the next convolution it would be 2. Backward
  * (fast/engine/layer_backward.c) it is 6 and a half and would be 4.
  *
  * Claims: eq1.fast. */
@@ -51,9 +51,7 @@ static bool grow_scratch(Layer *layer, int batch)
     Scratch *s = layer->scratch;
     const LayerSpec *spec = &layer->spec;
     const size_t full = tensor_words(output_at(layer, batch, 0)) * sizeof(float);
-    /* Two sums a group and channel, for every group that a batch can have. */
-    bool ok =
-        SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * spec->channels_out * sizeof(double));
+    bool ok = SET(buffer_grow)(&s->reduce, SET(map_sums_scratch)(output_at(layer, batch, 0)));
     if (spec->block == BLOCK_MBCONV)
         ok = ok && SET(mbconv_grow_scratch)(layer, batch);
     for (int r = 0; r <= layer->top; r++) {
@@ -163,7 +161,9 @@ static void use_tracked(double *mean, double *variance, const float *tracked, in
     }
 }
 
-void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape map, Pass pass)
+/* What a norm's input is normalised with: from its sums and those of its squares, which stand where mean and
+ * variance shall, or from what was tracked. */
+static void statistics(Layer *layer, int r, int norm, Shape map, Pass pass)
 {
     const size_t at = layer_norms_channels(&layer->spec, norm);
     double *mean = layer->mean[r] + at, *variance = layer->variance[r] + at;
@@ -173,7 +173,6 @@ void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape m
         return;
     }
     const double m = (double)ranks_batch(map.n) * map.h * map.w;
-    SET(channel_sums)(mean, variance, NULL, x, x, map, layer->scratch->reduce.data);
     for (int k = 0; k < map.c; k++) {
         mean[k] /= m;
         const double difference = variance[k] / m - mean[k] * mean[k];
@@ -181,6 +180,15 @@ void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape m
     }
     if (pass == PASS_FILTERS)
         track(layer, tracked, mean, variance, m, map.c);
+}
+
+void SET(layer_statistics)(Layer *layer, int r, int norm, const Word *x, Shape map, Pass pass)
+{
+    const size_t at = layer_norms_channels(&layer->spec, norm);
+    if (pass != PASS_INFERENCE)
+        SET(channel_sums)
+    (layer->mean[r] + at, layer->variance[r] + at, NULL, x, x, map, layer->scratch->reduce.data);
+    statistics(layer, r, norm, map, pass);
 }
 
 /* alpha (gamma (z - mean) scale + beta), summed over levels, is sum of coefficient z + constant. */
@@ -233,9 +241,13 @@ void SET(layer_pool)(Layer *layer, int n)
         pool(layer, n, r);
 }
 
-/* The activation at level r. */
-static void convolve(Layer *layer, Done *done, int n, int r)
+/* The activation at level r, and what it is normalised with. */
+static void convolve(Layer *layer, Done *done, int n, int r, Pass pass)
 {
+    const MapSums of_batch = {.sum = layer->mean[r],
+                              .product = layer->variance[r],
+                              .partials = layer->scratch->reduce.data},
+                  *sums = pass == PASS_INFERENCE ? NULL : &of_batch;
     const Conv2dShape block = block_at(layer, n, r);
     const Word *x = SET(layer_pooled)(layer, r);
     const float *w = filters_of(layer, r), *b = bias_of(layer, r);
@@ -245,12 +257,13 @@ static void convolve(Layer *layer, Done *done, int n, int r)
         Word *pooled = done->pooled ? layer->pooled[r + 1] : NULL;
         Mark *marks = done->pooled ? layer->marks[r + 1] : NULL;
         SET(winograd_layer_forward)
-        (layer->activation[r], pooled, marks, x, w, b, done->packed, block, scratch);
+        (layer->activation[r], pooled, marks, x, w, b, done->packed, sums, block, scratch);
         done->packed = !layer->spec.unshared;
     } else {
-        SET(conv2d_forward)(layer->activation[r], x, w, b, true, block, scratch);
+        SET(conv2d_layer_forward)(layer->activation[r], x, w, b, sums, block, scratch);
         done->packed = false;
     }
+    statistics(layer, r, last_norm(layer), output_at(layer, n, r), pass);
 }
 
 /* Map number i of the mix is z, which is at level r; with bilinear upsampling brought to full size in `room`.
@@ -284,11 +297,13 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
         done.pooled = false;
         if (!kept(layer, r))
             continue;
-        if (spec->block == BLOCK_MBCONV)
+        if (spec->block == BLOCK_CONV) {
+            convolve(layer, &done, n, r, pass);
+        } else {
             SET(mbconv_forward)(layer, n, r, pass);
-        else
-            convolve(layer, &done, n, r);
-        SET(layer_statistics)(layer, r, last_norm(layer), layer->activation[r], output_at(layer, n, r), pass);
+            SET(layer_statistics)
+            (layer, r, last_norm(layer), layer->activation[r], output_at(layer, n, r), pass);
+        }
         mix_in(layer, &maps, r, layer->activation[r], &layer->scratch->upsampled[r], n, r);
         if (has_skip(layer))
             mix_in(layer, &maps, spec->levels + r, SET(layer_pooled)(layer, r), &layer->scratch->skips[r], n,

@@ -3,7 +3,7 @@
  * there, or taken away, is added or taken away here; tests/test_traffic.c compares them.
  *
  * At one level of a layer in the middle of a net with nearest upsampling, where Winograd's algorithm pays,
- * that is 5 maps forward and 6 backward in a step of the filters, 9 where bands do not pay; a level more
+ * that is 4 maps forward and 6 backward in a step of the filters, 9 where bands do not pay; a level more
  * takes a quarter of a map for the next level's x, dsum and dx each, and their marks. */
 #include "traffic.h"
 #include "layer.h"
@@ -73,7 +73,7 @@ static const PassRow forward_passes[] = {
     {"averages", KEPT | MBCONV, OTHER, 0, 0},
     {"excite", KEPT | MBCONV, OTHER, OTHER, 0},
     {"project", KEPT | MBCONV, OTHER, Z, PROJECTION},
-    {"statistics", KEPT | TRAINS, Z, 0, 0},
+    {"its statistics", KEPT | MBCONV | TRAINS, Z, 0, 0},
     {"enlarge", KEPT | ENLARGED, Z, FULL, 0},
     {"the skip at a finer level", KEPT | SKIP | FINER, X_STORED, X, 0},
     {"enlarge the skip", KEPT | SKIP | ENLARGED, X, FULL, 0},

@@ -87,10 +87,14 @@ typedef struct {
 typedef uint32_t VecBits __attribute__((vector_size(4 * VECTOR_FLOATS), may_alias));
 typedef uint32_t HalfBits __attribute__((vector_size(2 * VECTOR_FLOATS), may_alias));
 
+INLINE Unit unit_of(VecBits bits)
+{
+    return (Unit){{(Vec)(bits << 16), (Vec)(bits & 0xffff0000u)}};
+}
+
 INLINE Unit load_unit(const Word *p)
 {
-    const VecBits bits = *(const VecBits *)p;
-    return (Unit){{(Vec)(bits << 16), (Vec)(bits & 0xffff0000u)}};
+    return unit_of(*(const VecBits *)p);
 }
 
 #ifdef __AVX512BF16__
@@ -121,9 +125,12 @@ INLINE VecBits round_unit(Unit u)
 }
 #endif
 
-INLINE void store_unit(Word *p, Unit u)
+/* Returns what it has stored: in bf16 the rounded numbers. */
+INLINE Unit store_unit(Word *p, Unit u)
 {
-    *(VecBits *)p = round_unit(u);
+    const VecBits bits = round_unit(u);
+    *(VecBits *)p = bits;
+    return unit_of(bits);
 }
 
 /* Half a register of channel i of the unit at p, as doubles. */
@@ -141,9 +148,10 @@ INLINE Unit load_unit(const Word *p)
     return (Unit){{load(p)}};
 }
 
-INLINE void store_unit(Word *p, Unit u)
+INLINE Unit store_unit(Word *p, Unit u)
 {
     store(p, u.channel[0]);
+    return u;
 }
 
 INLINE VecDouble load_double(const Word *p, int i)
