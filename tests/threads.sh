@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # threads.sh BUILD CC [SUITE...]: runs suites with parallel regions in a build with -fsanitize=thread by CC (clang), on three
-# threads; without names, those that take up to two minutes so. Archer, a part of LLVM's OpenMP library, tells the sanitizer
+# threads; without names, those that take two or three minutes so at most. Archer, a part of LLVM's OpenMP library, tells the sanitizer
 # what barriers and ends of regions order; that it does, and that a race is still seen, is tried first.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=$1 compiler=$2
 shift 2
-suites=${*:-fast_maps fast_mbconv fast_vectors mbconv_layer depth bilevel scales batch feed training hdf5_reader checkpoint}
+suites=${*:-fast_conv2d fast_winograd fast_maps fast_mbconv fast_vectors mbconv_layer depth bilevel scales batch feed training \
+    hdf5_reader checkpoint kernel}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 archer=$(dirname "$(readlink -f "$(command -v ${compiler##* })")")/../lib/libarcher.so
