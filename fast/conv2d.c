@@ -175,16 +175,20 @@ INLINE void store_sums(Word *y, const Convolution *conv, Vec sum[PIXELS][FILTERS
 }
 
 /* Adds what the tile has stored to the sums of its channels. */
-INLINE void add_tile(RunSums *runs, Vec sum[PIXELS][FILTERS], int pixels, int filters)
+INLINE void add_tile(RunSums *runs, Vec sum[PIXELS][FILTERS], const Word *with, size_t pixel, int pixels,
+                     int filters)
 {
 #pragma GCC unroll 8
-    for (int f = 0; f < filters; f++) {
-        RunSums run = runs[f];
+    for (int f = 0; f < filters; f += UNIT)
 #pragma GCC unroll 8
-        for (int p = 0; p < pixels; p++)
-            add_pixel(&run, sum[p][f], sum[p][f]);
-        runs[f] = run;
-    }
+        for (int p = 0; p < pixels; p++) {
+            Unit factor = {{{0}}};
+            if (with)
+                factor = load_unit(with + p * pixel + f / UNIT * LANES);
+            UNROLL_UNIT
+            for (int i = 0; i < UNIT; i++)
+                add_pixel(&runs[f + i], sum[p][f + i], with ? factor.channel[i] : sum[p][f + i]);
+        }
 }
 
 /* y[yo][xo .. xo + pixels - 1][k .. k + filters - 1] of one group, one part of its lanes, and the sums of
@@ -221,8 +225,10 @@ INLINE void tile(const Convolution *conv, RunSums *runs, int group, int yo, int 
         }
     }
     store_sums(y, conv, sum, k, pixels, filters);
-    if (conv->sums)
-        add_tile(runs, sum, pixels, filters);
+    if (conv->sums && conv->sums->with)
+        add_tile(runs, sum, conv->sums->with + (y - conv->y), pixel_words(out), pixels, filters);
+    else if (conv->sums)
+        add_tile(runs, sum, NULL, 0, pixels, filters);
 }
 
 /* All pixels of one row for one tile of filters: 4 at a time, then 2, then 1. */
@@ -382,15 +388,15 @@ void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dS
     if (s.stride == 2)
         backward_data_strided(dx, dy, w, s);
     else
-        SET(conv2d_backward_data_from)(dx, true, dy, w, s, scratch);
+        SET(conv2d_backward_data_from)(dx, true, dy, w, NULL, s, scratch);
 }
 
 #ifdef TILE_PRODUCTS
-void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
-                                    void *scratch)
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, const MapSums *sums,
+                                    Conv2dShape s, void *scratch)
 {
     assert(s.stride == 1);
-    SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, NULL, s, scratch);
+    SET(conv2d_tiles)(dx, dy, w, NULL, false, true, add, sums, s, scratch);
 }
 #else
 /* The forward pass from dy with the filters flipped and transposed. */
@@ -400,7 +406,8 @@ static void pack_backward(Weight *packed, const float *w, Conv2dShape s)
     pack_filters(packed, &(Filters){w, s.c, s.k, taps, taps, (size_t)s.c * taps, true});
 }
 
-static Convolution backward_of(Word *dx, bool add, Rows dy, const void *packed, Conv2dShape s)
+static Convolution backward_of(Word *dx, bool add, Rows dy, const void *packed, const MapSums *sums,
+                               Conv2dShape s)
 {
     return (Convolution){.x = dy,
                          .y = dx,
@@ -409,15 +416,16 @@ static Convolution backward_of(Word *dx, bool add, Rows dy, const void *packed, 
                          .out = conv2d_input(s),
                          .side = s.side,
                          .stride = 1,
-                         .add = add};
+                         .add = add,
+                         .sums = sums};
 }
 
-void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
-                                    void *scratch)
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, const MapSums *sums,
+                                    Conv2dShape s, void *scratch)
 {
     assert(s.stride == 1);
     pack_backward(scratch, w, s);
-    const Convolution conv = backward_of(dx, add, all_rows(dy), scratch, s);
+    const Convolution conv = backward_of(dx, add, all_rows(dy), scratch, sums, s);
     convolve(&conv);
 }
 
@@ -442,7 +450,8 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
 {
     (void)room;
     const bool pooled = data->unpooling.dy != NULL;
-    const Convolution conv = backward_of(data->dx, data->add || pooled, dy, data->packed, data->s);
+    const Convolution conv =
+        backward_of(data->dx, data->add || pooled, dy, data->packed, data->sums, data->s);
     for (int y = band.from; y < band.to; y++) {
         if (pooled && y % 2 == 0)
             SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
@@ -450,5 +459,10 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     }
 }
 
-const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band};
+static int sum_parts(Conv2dShape s)
+{
+    return s.h;
+}
+
+const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band, sum_parts};
 #endif

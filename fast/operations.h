@@ -32,9 +32,10 @@ void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dS
 /* The forward pass with ReLU, at stride 1, which takes sums of y unless that is NULL. */
 void SET(conv2d_layer_forward)(Word *y, const Word *x, const float *w, const float *b, const MapSums *sums,
                                Conv2dShape s, void *scratch);
-/* At stride 1: adds to dx, or writes it, which spares a fused layer the reading and the clearing. */
-void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, Conv2dShape s,
-                                    void *scratch);
+/* At stride 1: adds to dx, or writes it, which spares a fused layer the reading and the clearing; takes sums
+ * of dx unless that is NULL. */
+void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const float *w, const MapSums *sums,
+                                    Conv2dShape s, void *scratch);
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch);
 
@@ -73,7 +74,7 @@ void SET(winograd_layer_forward)(Word *y, Word *pooled, Mark *marks, const Word 
                                  const float *b, bool packed, const MapSums *sums, Conv2dShape s,
                                  void *scratch);
 void SET(winograd_layer_backward_data)(Word *dx, Unpooling unpooling, const Word *dy, const float *w,
-                                       bool packed, Conv2dShape s, void *scratch);
+                                       bool packed, const MapSums *sums, Conv2dShape s, void *scratch);
 bool SET(winograd_pays)(Conv2dShape s);
 
 /* fast/conv2d/winograd_backward_weights.c; its scratch is a part of winograd_scratch. */

@@ -37,13 +37,26 @@ static inline int layer_stored_level(const LayerSpec *s)
     return s->up == UPSAMPLE_NEAREST ? finest : 0;
 }
 
+/* Whether the backward pass of a layer takes, on the way of dx, the sums over the batch that the layer
+ * before, whose output it reads, starts from: where that has one level, and nothing is done to dx afterwards.
+ */
+static inline bool layer_takes_sums(const LayerSpec *s, const LayerSpec *before)
+{
+    const int stored = layer_stored_level(before);
+    return s->block == BLOCK_CONV && before->kept == 1u << stored && level_kept(s->kept, stored) &&
+           (s->kept & ((1u << stored) - 1)) == 0;
+}
+
+/* The sums of dx that a backward pass takes, and those of dy that are known to it. */
+enum { SUMS_TAKEN = 1, SUMS_KNOWN = 2 };
+
 /* The passes of the engine's functions of the same names, for n images. `stored` is the level that the input
  * is stored at, or each map that a depth mix takes. dx: whether the input's gradient is wanted; of a node a
  * bit for each edge. */
 typedef struct {
     double (*map)(Shape s); /* bytes of a tensor */
     Traffic (*layer_forward)(const LayerSpec *s, int n, int stored, Pass pass);
-    Traffic (*layer_backward)(const LayerSpec *s, int n, int stored, bool dx, unsigned wanted);
+    Traffic (*layer_backward)(const LayerSpec *s, int n, int stored, bool dx, unsigned sums, unsigned wanted);
     Traffic (*depth_forward)(const DepthSpec *s, int n, const int stored[]);
     Traffic (*depth_backward)(const DepthSpec *s, int n, const int stored[], unsigned wanted);
     Traffic (*depth_share)(const DepthSpec *s, int n, const int stored[], int l, bool add);

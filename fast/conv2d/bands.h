@@ -55,15 +55,17 @@ typedef struct {
     bool add;
     Unpooling unpooling;
     const float *packed;
+    const MapSums *sums; /* whose partials to make, or NULL */
 } DataBands;
 
 /* Backward data: floats of packed filters and of a thread's room; packing them; dx in the rows of a band from
- * dy in these rows and in one more on either side. */
+ * dy in these rows and in one more on either side; the partials of a group that the sums of dx have. */
 typedef struct {
     size_t (*packed_floats)(Conv2dShape s);
     size_t (*room_floats)(Conv2dShape s);
     void (*pack)(float *packed, const float *w, Conv2dShape s);
     void (*band)(const DataBands *data, Rows dy, Band band, float *room);
+    int (*sum_parts)(Conv2dShape s);
 } DataKernel;
 
 /* Backward weights: floats of a partial gradient, of what a thread keeps from band to band of a part, and of

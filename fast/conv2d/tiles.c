@@ -190,8 +190,10 @@ INLINE void store_pair(Word *y, RowSums *row, const Convolution *conv, const flo
         if (k + 1 >= conv->out.c)
             u.channel[1] = (Vec){0};
         u = store_unit(y + part, u);
+        const Unit factor =
+            conv->sums && conv->sums->with ? load_unit(conv->sums->with + (y + part - conv->y)) : u;
         for (int i = 0; i < UNIT && conv->sums; i++)
-            add_pixel(&row->run[part / VL][channel + i], u.channel[i], u.channel[i]);
+            add_pixel(&row->run[part / VL][channel + i], u.channel[i], factor.channel[i]);
     }
 }
 
@@ -352,7 +354,8 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
                               .out = conv2d_input(s),
                               .side = s.side,
                               .cut = cut_of(s.k, s.c),
-                              .add = data->add || data->unpooling.dy};
+                              .add = data->add || data->unpooling.dy,
+                              .sums = data->sums};
     for (int y = band.from; data->unpooling.dy && y < band.to; y += 2)
         SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
     configure(&conv.cut);
@@ -362,6 +365,11 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     tiles_release();
 }
 
-const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band};
+static int sum_parts(Conv2dShape s)
+{
+    return s.h;
+}
+
+const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band, sum_parts};
 
 #endif

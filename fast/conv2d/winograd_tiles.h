@@ -170,7 +170,8 @@ INLINE void add_pooled(Vec y[UNIT][PIXELS], const Unpooling *unpooling, const Ti
 /* One tile of the `real` filters of a unit, to `at` in its pixels, and their sums. The one beyond an odd last
  * has filters of 0, but 0 times infinity is NaN. */
 INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile, size_t at, const float *m,
-                    const Vec bias[UNIT], int real, const bool add, const bool pooling, const bool summing)
+                    const Vec bias[UNIT], int real, const bool add, const bool pooling, const bool summing,
+                    const Word *with)
 {
     RunSums run[UNIT] = {{{{0}}, {{0}}}};
     _Static_assert((int)PIXELS <= (int)BF16_RUN, "a tile is a run");
@@ -191,9 +192,10 @@ INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile,
             u.channel[i] = win->relu ? positive(sum) : sum;
         }
         u = store_unit(to, u);
+        const Unit factor = with ? load_unit(tile->partial ? with + (to - win->y) : to) : u;
         UNROLL_UNIT
         for (int i = 0; i < UNIT && summing; i++)
-            add_pixel(&run[i], u.channel[i], u.channel[i]);
+            add_pixel(&run[i], u.channel[i], factor.channel[i]);
     }
     UNROLL_UNIT
     for (int i = 0; i < UNIT && summing; i++)
@@ -229,14 +231,19 @@ static void scatter_block(const Winograd *win, const Tile tiles[TILES], const fl
             for (int i = 0; i < UNIT; i++)
                 bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
             LaneSums *sums = &lanes[lane / VL][f];
-            if (win->unpooling.dy)
-                scatter(win, sums, tile, at, products, bias, real, false, true, false);
+            const Word *with = win->sums ? win->sums->with : NULL;
+            if (win->unpooling.dy && with)
+                scatter(win, sums, tile, at, products, bias, real, false, true, true, with);
+            else if (win->unpooling.dy)
+                scatter(win, sums, tile, at, products, bias, real, false, true, false, NULL);
             else if (win->add)
-                scatter(win, sums, tile, at, products, bias, real, true, false, false);
+                scatter(win, sums, tile, at, products, bias, real, true, false, false, NULL);
+            else if (with)
+                scatter(win, sums, tile, at, products, bias, real, false, false, true, with);
             else if (win->sums)
-                scatter(win, sums, tile, at, products, bias, real, false, false, true);
+                scatter(win, sums, tile, at, products, bias, real, false, false, true, NULL);
             else
-                scatter(win, sums, tile, at, products, bias, real, false, false, false);
+                scatter(win, sums, tile, at, products, bias, real, false, false, false, NULL);
         }
     if (win->sums)
         store_partials(win, tiles, lanes, k);

@@ -185,7 +185,7 @@ static bool rolled(const BandsPass *pass)
         float *own = buffers + omp_get_thread_num() * thread_floats(&p);
         part_backward(&(Task){.pass = pass,
                               .plan = &p,
-                              .data = {s, pass->dx, false, pass->unpooling, packed},
+                              .data = {s, pass->dx, false, pass->unpooling, packed, pass->sums},
                               .part = part_rows(s, i),
                               .partial = partials + i * p.partial,
                               .bias = bias + (size_t)i * s.k,
@@ -198,6 +198,10 @@ static bool rolled(const BandsPass *pass)
         add_bias(pass, bias, p.parts);
     if (pass->dw)
         weights_kernel(s)->add(pass->dw, partials, p.parts, s);
+    if (pass->sums)
+        SET(map_sums_finish)
+    (pass->sums->sum, pass->sums->product, pass->sums->partials, data_kernel(s)->sum_parts(s),
+     conv2d_input(s));
     return pass->dx && SET(winograd_pays)(s);
 }
 
@@ -234,13 +238,13 @@ static bool data_of_map(const BandsPass *pass, const Word *dconv)
     const Conv2dShape s = pass->block;
     if (SET(winograd_pays)(s)) {
         SET(winograd_layer_backward_data)
-        (pass->dx, pass->unpooling, dconv, pass->w, pass->packed, s, pass->scratch);
+        (pass->dx, pass->unpooling, dconv, pass->w, pass->packed, pass->sums, s, pass->scratch);
         return true;
     }
     if (pass->unpooling.dy)
         SET(unpool)(pass->dx, &pass->unpooling, conv2d_input(s));
     SET(conv2d_backward_data_from)
-    (pass->dx, pass->unpooling.dy != NULL, dconv, pass->w, s, pass->scratch);
+    (pass->dx, pass->unpooling.dy != NULL, dconv, pass->w, pass->sums, s, pass->scratch);
     return false;
 }
 

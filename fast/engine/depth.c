@@ -134,6 +134,7 @@ void SET(depth_forward)(DepthMix *mix, Tensor *y, const Tensor *const h[])
     y->shape.n = mix->n;
     y->level = mix->finest;
     y->gradient = false;
+    y->with = NULL;
     SET(multires_mix)(y->data, &pass, shape_stored(y));
 }
 
@@ -174,6 +175,7 @@ void SET(depth_share)(const DepthMix *mix, Tensor *dh, int l, bool add)
     dh->shape.n = mix->n;
     dh->level = level;
     dh->gradient = true;
+    dh->summed = dh->summed && add && !mixed(mix, l);
     if (!mixed(mix, l)) {
         if (!add)
             memset(dh->data, 0, words * sizeof(Word));

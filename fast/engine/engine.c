@@ -20,18 +20,22 @@ Tensor *SET(tensor_create)(Shape s)
 {
     Tensor *t = calloc(1, sizeof *t);
     Buffer b = {0};
-    if (!t || !SET(buffer_grow)(&b, tensor_words(s) * sizeof(Word))) {
+    double *sums = calloc(2 * (size_t)s.c, sizeof *sums);
+    if (!t || !sums || !SET(buffer_grow)(&b, tensor_words(s) * sizeof(Word))) {
         free(t);
+        free(sums);
         return NULL;
     }
-    *t = (Tensor){s, s.n, 0, false, b.data};
+    *t = (Tensor){.shape = s, .capacity = s.n, .data = b.data, .sums = sums};
     return t;
 }
 
 void SET(tensor_free)(Tensor *t)
 {
-    if (t)
+    if (t) {
         free(t->data);
+        free(t->sums);
+    }
     free(t);
 }
 
@@ -41,6 +45,8 @@ static void tensor_import(Tensor *t, const float *images, int n)
     t->shape.n = n;
     t->level = 0;
     t->gradient = false;
+    t->with = NULL;
+    t->summed = false;
     SET(import)(t->data, images, t->shape);
 }
 
@@ -64,6 +70,7 @@ static void tensor_clear(Tensor *t, int n)
     t->shape.n = n;
     t->level = 0;
     t->gradient = true;
+    t->summed = false;
     memset(t->data, 0, tensor_words(t->shape) * sizeof *t->data);
 }
 
@@ -234,6 +241,7 @@ static void head_backward(Head *head, Tensor *dx, unsigned wanted)
     dx->shape.n = head->own;
     dx->level = head->level;
     dx->gradient = true;
+    dx->summed = false;
     memset(dx->data, 0, tensor_words(shape_stored(dx)) * sizeof *dx->data);
     SET(global_average_backward)(dx->data, spec->linear ? head->daverage : own, shape_stored(dx));
 }

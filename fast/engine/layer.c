@@ -8,7 +8,7 @@
  * (a quarter, and marks: 1/16 in f32, 1/8 in bf16), the mix reads z and writes y: 4 and a third; pooling in a
  * pass of its own reads x once more. The statistics start from sums that the convolution takes of what it
  * stores. With the normalisation in the next convolution it would be 2. Backward
- * (fast/engine/layer_backward.c) it is 6 and a half and would be 4.
+ * (fast/engine/layer_backward.c) it is 6 and a half, or 5 with one level, and would be 4.
  *
  * Claims: eq1.fast. */
 #include "layer.h"
@@ -51,7 +51,8 @@ static bool grow_scratch(Layer *layer, int batch)
     Scratch *s = layer->scratch;
     const LayerSpec *spec = &layer->spec;
     const size_t full = tensor_words(output_at(layer, batch, 0)) * sizeof(float);
-    bool ok = SET(buffer_grow)(&s->reduce, SET(map_sums_scratch)(output_at(layer, batch, 0)));
+    bool ok = SET(buffer_grow)(&s->reduce, SET(map_sums_scratch)(output_at(layer, batch, 0))) &&
+              SET(buffer_grow)(&s->reduce, SET(map_sums_scratch)(input_at(layer, batch, 0)));
     if (spec->block == BLOCK_MBCONV)
         ok = ok && SET(mbconv_grow_scratch)(layer, batch);
     for (int r = 0; r <= layer->top; r++) {
@@ -289,6 +290,7 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     y->shape.n = n;
     y->level = layer->stored;
     y->gradient = false;
+    y->with = layer->top == layer->stored ? layer->activation[layer->top] : NULL;
     layer->x = x;
     Done done = {false, false};
     for (int r = 0; r <= layer->top; r++) {
@@ -367,7 +369,7 @@ bool SET(layer_stage)(const Layer *layer, Stage stage, int r, double *values)
     const Word *map = stage_map(layer, stage, r);
     if (!map)
         return false;
-    const Tensor view = {s, n, 0, false, (Word *)map};
+    const Tensor view = {.shape = s, .capacity = n, .data = (Word *)map};
     SET(engine).tensor_export(values, &view);
     return true;
 }

@@ -14,6 +14,12 @@ struct Tensor {
     int level;     /* stored is (H / 2^level, W / 2^level) */
     bool gradient; /* a stored pixel is the sum over its square, not each of its pixels */
     Word *data;    /* tensor_words of the capacity at level 0 */
+    /* Of a layer's output: the map whose products with its gradient, added up, the layer's backward pass
+     * starts from, as stored; NULL if it needs more than these sums. Of the gradient: sums (2,C), of it and
+     * of these products, which are valid while `summed`. */
+    const Word *with;
+    double *sums;
+    bool summed;
 };
 
 INLINE Shape shape_stored(const Tensor *t)
@@ -230,7 +236,8 @@ typedef struct {
     float *dw, *db; /* to add to; NULL where they are not wanted */
     Word *dx;       /* to write, or NULL */
     Unpooling unpooling;
-    bool packed; /* scratch holds the filters of this layer's pass before, for maps of another size */
+    bool packed;         /* scratch holds the filters of this layer's pass before, for maps of another size */
+    const MapSums *sums; /* of dx, or NULL */
     void *scratch;
 } BandsPass;
 

@@ -10,9 +10,10 @@
  *
  * Bytes, in maps read or written for one level: the sums read dsum and z, the next pass reads them again and
  * x and writes dx, 6 in all, and a quarter each for the next level's dsum and for its dx. The sums must be
- * known before the second pass; with them in the pass that writes dsum it would be 4. Where there are no
- * bands dconv is written once and read twice more, and a direct convolution adds to what pooling has written:
- * 2 more.
+ * known before the second pass: a layer of one level is handed them by the pass that writes its dsum, as the
+ * next layer's dx, which reads z for that, 5 in all; with several levels their squares would be made there.
+ * Where there are no bands dconv is written once and read twice more, and a direct convolution adds to what
+ * pooling has written: 2 more.
  *
  * Claims: eq1.fast. */
 #include "../ranks.h"
@@ -26,8 +27,8 @@
 /* 3 to 1 of a kept level: the gradients of its filters and bias, where they are wanted, and dpooled[r], if it
  * is not NULL: what its convolution hands back, and what pooling does. Returns whether scratch holds the next
  * level's filters. */
-static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, bool packed, float *dfilters,
-                              int n, int r)
+static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, const MapSums *sums,
+                              bool packed, float *dfilters, int n, int r)
 {
     const LayerSpec *spec = &layer->spec;
     const Conv2dShape block = block_at(layer, n, r);
@@ -40,6 +41,7 @@ static bool convolve_backward(Layer *layer, Word *dpooled, Unpooling unpooling, 
                       .dx = dpooled,
                       .unpooling = unpooling,
                       .packed = packed,
+                      .sums = sums,
                       .scratch = layer->scratch->conv.data};
     if (dw)
         pass.x = SET(layer_pooled)(layer, r);
@@ -100,9 +102,11 @@ static double skip_dalpha(Layer *layer, const Word *dsum, Shape map, int r)
 }
 
 /* The sums over the batch at level r, and what falls out of them: dalpha, the gradients of gamma and beta,
- * and the coefficients of 3. With g = alpha gamma dsum the gradient of the normalised activation zhat = (z -
- * mean) scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c. */
-static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r, unsigned wanted)
+ * unless they are known, and the coefficients of 3. With g = alpha gamma dsum the gradient of the normalised
+ * activation zhat = (z - mean) scale, dz = scale (g - sum g / M - zhat sum (g zhat) / M) = a dsum + b z + c.
+ */
+static double normalisation_backward(Layer *layer, Word *dsum, const double *summed, Shape map, int r,
+                                     unsigned wanted)
 {
     const int channels = map.c;
     const double m = (double)ranks_batch(map.n) * map.h * map.w, alpha = layer->alpha[r];
@@ -114,9 +118,11 @@ static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r,
     if (gamma && wanted & WANT_FILTERS)
         dgamma = layer->at.dfilters->data + layer->at.filters_at + layer_gamma_at(&layer->spec, r) +
                  layer_norm_gamma(&layer->spec, norm);
-    double *sum = layer->scratch->reduce.data, *product = sum + channels, dalpha = 0;
-    SET(channel_sums)
-    (sum, product, next_dsum(layer, r), dsum, layer->activation[r], map, layer->scratch->reduce.data);
+    double *partials = layer->scratch->reduce.data, dalpha = 0;
+    if (!summed)
+        SET(channel_sums)
+    (partials, partials + channels, next_dsum(layer, r), dsum, layer->activation[r], map, partials);
+    const double *sum = summed ? summed : partials, *product = sum + channels;
     for (int k = 0; k < channels; k++) {
         const double scale = 1 / sqrt(layer->variance[r][last + k] + layer->spec.eps),
                      mean = layer->mean[r][last + k];
@@ -139,7 +145,14 @@ static double normalisation_backward(Layer *layer, Word *dsum, Shape map, int r,
     return dalpha;
 }
 
-/* 3 to 1: from dsum at every kept level to dx. */
+/* Whether the last thing that is done to dx is a convolution's pass. */
+static bool sums_dx(const Layer *layer)
+{
+    return layer->spec.block == BLOCK_CONV && layer->finest == layer->x->level;
+}
+
+/* 3 to 1: from dsum at every kept level to dx, and where the layer before needs no more than that, the sums
+ * that it starts from. */
 static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
 {
     Word *dpooled[MAX_LEVELS];
@@ -147,6 +160,11 @@ static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
     dx->shape.n = n;
     dx->level = stored;
     dx->gradient = true;
+    dx->summed = layer->x->with && sums_dx(layer);
+    const MapSums sums = {.sum = dx->sums,
+                          .product = dx->sums + layer->spec.channels_in,
+                          .with = layer->x->with,
+                          .partials = layer->scratch->reduce.data};
     bool packed = false;
     for (int r = layer->top > stored ? layer->top : stored; r >= 0; r--) {
         if (r < stored && !kept(layer, r))
@@ -158,7 +176,8 @@ static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
         if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
             mbconv_backward(layer, dpooled[r], unpooling, dfilters, n, r);
         else if (kept(layer, r))
-            packed = convolve_backward(layer, dpooled[r], unpooling, packed, dfilters, n, r);
+            packed = convolve_backward(layer, dpooled[r], unpooling, r == stored && dx->summed ? &sums : NULL,
+                                       packed, dfilters, n, r);
         else if (unpooling.dy)
             SET(unpool)(dpooled[r], &unpooling, input_at(layer, n, r));
         else
@@ -184,7 +203,8 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
             pass_level(layer, dsum, n, r);
             continue;
         }
-        dalpha[r] = normalisation_backward(layer, dsum, output_at(layer, n, r), r, wanted);
+        const double *summed = r == dy->level && dy->summed ? dy->sums : NULL;
+        dalpha[r] = normalisation_backward(layer, dsum, summed, output_at(layer, n, r), r, wanted);
     }
     if (wanted & WANT_LOGITS)
         SET(softmax_backward)
@@ -197,6 +217,6 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
         if (kept(layer, r) && layer->spec.block == BLOCK_MBCONV)
             mbconv_backward(layer, NULL, (Unpooling){0}, dfilters, n, r);
         else if (kept(layer, r))
-            convolve_backward(layer, NULL, (Unpooling){0}, false, dfilters, n, r);
+            convolve_backward(layer, NULL, (Unpooling){0}, NULL, false, dfilters, n, r);
     }
 }

@@ -82,7 +82,7 @@ static void chain(Layer *layer, float *dfilters, int n, int r, Stage until)
         (dfilters + at.project, NULL, layer->dconv[r], gradient, projection, s->conv.data);
     }
     SET(conv2d_backward_data_from)
-    (gradient, false, layer->dconv[r], w + at.project, projection, s->conv.data);
+    (gradient, false, layer->dconv[r], w + at.project, NULL, projection, s->conv.data);
 
     SET(excite_dgate)
     (scratch.dgate, gradient, middle, norm, wide); /* excited = gate swish(norm of filtered) */
@@ -119,7 +119,7 @@ void SET(mbconv_backward)(Layer *layer, Word *dpooled, float *dfilters, int n, i
     (dfilters, NULL, dexpanded, SET(layer_pooled)(layer, r), expansion, layer->scratch->conv.data);
     if (dpooled)
         SET(conv2d_backward_data_from)
-    (dpooled, true, dexpanded, filters_of(layer, 0), expansion, layer->scratch->conv.data);
+    (dpooled, true, dexpanded, filters_of(layer, 0), NULL, expansion, layer->scratch->conv.data);
 }
 
 const Word *SET(mbconv_stage)(const Layer *layer, Stage stage, int r)

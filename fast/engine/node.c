@@ -216,6 +216,7 @@ void SET(node_forward)(Node *node, Tensor *y, const Tensor *const x[], Pass pass
     assert(node->n <= node->capacity && node->n <= y->capacity);
     y->level = 0;
     y->gradient = false;
+    y->with = NULL;
     node->y = y;
     for (int e = 0; e < s->edges; e++) {
         assert(x[e]->level == 0);
@@ -345,8 +346,9 @@ bool SET(node_stage)(const Node *node, NodeStage stage, double *values)
                node->spec.channels * sizeof *values);
         return true;
     }
-    const Tensor view = {node_output(&node->spec, node->n), node->n, 0, false,
-                         (Word *)(stage == NODE_SUM ? node->z : node->dz)};
+    const Tensor view = {.shape = node_output(&node->spec, node->n),
+                         .capacity = node->n,
+                         .data = (Word *)(stage == NODE_SUM ? node->z : node->dz)};
     SET(engine).tensor_export(values, &view);
     return true;
 }

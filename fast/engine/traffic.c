@@ -3,7 +3,8 @@
  * there, or taken away, is added or taken away here; tests/test_traffic.c compares them.
  *
  * At one level of a layer in the middle of a net with nearest upsampling, where Winograd's algorithm pays,
- * that is 4 maps forward and 6 backward in a step of the filters, 9 where bands do not pay; a level more
+ * that is 4 maps forward and 6 backward in a step of the filters, 9 where bands do not pay, and one less each
+ * where the sums over the batch come with the gradient, to a layer of one level; a level more
  * takes a quarter of a map for the next level's x, dsum and dx each, and their marks. */
 #include "traffic.h"
 #include "layer.h"
@@ -26,7 +27,8 @@ enum {
     DX_STORED = 1 << 13,
     WIDE = 1 << 14, /* the expanded maps of MBConv, and another of them */
     OTHER = 1 << 15,
-    MAPS = 16
+    Z_BEFORE = 1 << 16, /* the activation of the layer before, at the level that the input is stored at */
+    MAPS = 17
 };
 
 /* What may be so at level r. */
@@ -54,7 +56,9 @@ enum {
     ALONE = 1 << 21,   /* it does not, at a level that the input has */
     CHAIN = 1 << 22,   /* MBConv's backward pass runs */
     BANDS = 1 << 23,   /* dconv is wanted, and made in bands that no map holds */
-    PLACED = 1 << 24   /* or in the place of dsum */
+    PLACED = 1 << 24,  /* or in the place of dsum */
+    TAKEN = 1 << 25,   /* sums for the layer before are taken on the way of dx */
+    UNKNOWN = 1 << 26  /* those of dsum are not known */
 };
 
 /* Convolutions whose products a pass makes. */
@@ -90,7 +94,7 @@ static const PassRow backward_passes[] = {
     {"pool again", MBCONV | POOLED, X_FINER, X | MARKS, 0},
     {"clear the next dsum", PASSED | NEXT, 0, DSUM_COARSER, 0},
     {"pass dsum on", PASSED | NEXT, DSUM | DSUM_COARSER, DSUM_COARSER, 0},
-    {"sums over the batch", KEPT, DSUM | Z, 0, 0},
+    {"sums over the batch", KEPT | UNKNOWN, DSUM | Z, 0, 0},
     {"pass dsum on meanwhile", KEPT | NEXT, 0, DSUM_COARSER, 0},
     {"the skip at a finer level", KEPT | SKIP | LOGITS | FINER, X_STORED, X, 0},
     {"dalpha of the skip", KEPT | SKIP | LOGITS, DSUM | X, 0, 0},
@@ -137,6 +141,7 @@ static const PassRow backward_passes[] = {
     {"filters of the expansion", CHAIN | FILTERS, WIDE | X, 0, EXPANSION},
     {"data of the expansion", CHAIN | INPUT, WIDE | DX, DX, EXPANSION},
 
+    {"sums for the layer before, meanwhile", TAKEN, Z_BEFORE, 0, 0},
     {"to the level of dx", KEPT | INPUT | FINER, DX | DX_STORED, DX_STORED, 0},
 };
 
@@ -171,6 +176,7 @@ static double bytes_of(const Place *p, unsigned map)
         return map_bytes(map_at(p, s->channels_in, s->down == POOL_SUBSAMPLE ? r : r - 1));
     case X_STORED:
     case DX_STORED:
+    case Z_BEFORE:
         return map_bytes(map_at(p, s->channels_in, p->in));
     case X_COARSER:
     case DX_COARSER:
@@ -294,14 +300,16 @@ Traffic SET(layer_forward_traffic)(const LayerSpec *s, int n, int stored, Pass p
     return sum;
 }
 
-Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool dx, unsigned wanted)
+Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool dx, unsigned sums,
+                                    unsigned wanted)
 {
     Place p = place_of(s, n, stored);
     Traffic sum = {0};
     const int last = p.top > stored ? p.top : stored;
     for (p.level = 0; p.level <= last; p.level++) {
         p.state = state_of(&p, p.level) | so(dx, INPUT) | so(wanted & WANT_FILTERS, FILTERS) |
-                  so(wanted & WANT_LOGITS, LOGITS);
+                  so(wanted & WANT_LOGITS, LOGITS) | so(sums & SUMS_TAKEN && p.level == stored, TAKEN) |
+                  so(!(sums & SUMS_KNOWN && p.level == p.out), UNKNOWN);
         const bool chain = p.state & KEPT && p.state & MBCONV && p.state & (INPUT | FILTERS);
         const bool gradient = p.state & KEPT && p.state & CONV && p.state & (INPUT | FILTERS),
                    bands = gradient && SET(bands_roll)(block_of(&p), dx, wanted & WANT_FILTERS);

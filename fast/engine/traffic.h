@@ -42,7 +42,8 @@ INLINE Traffic convolution_products(Conv2dShape s, bool winograd)
 }
 
 Traffic SET(layer_forward_traffic)(const LayerSpec *s, int n, int stored, Pass pass);
-Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool dx, unsigned wanted);
+Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool dx, unsigned sums,
+                                    unsigned wanted);
 Traffic SET(node_forward_traffic)(const NodeSpec *s, int n, Pass pass);
 Traffic SET(node_backward_traffic)(const NodeSpec *s, int n, unsigned dx, unsigned wanted);
 

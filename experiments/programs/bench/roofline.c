@@ -38,6 +38,22 @@ static int input_level(const NetworkSpec *s, const Stored *stored, int l)
     return s->depth && l == s->layers - 1 ? stored->mixed : stored->map[l];
 }
 
+/* Whether layer l takes the sums that layer l - 1 starts from; whether nothing is added to what they are of.
+ */
+static bool takes_sums(const NetworkSpec *s, int l)
+{
+    if (l < 1 || l >= s->layers || (s->depth && l == s->layers - 1))
+        return false;
+    const LayerSpec layer = network_layer(s, l), before = network_layer(s, l - 1);
+    return layer_takes_sums(&layer, &before);
+}
+
+static unsigned sums_of(const NetworkSpec *s, int l)
+{
+    return (takes_sums(s, l) ? SUMS_TAKEN : 0) |
+           (takes_sums(s, l + 1) && !(s->depth >> l & 1) ? SUMS_KNOWN : 0);
+}
+
 /* Both directions of layer l. */
 static Traffic layer_traffic(const Kernels *kernels, const NetworkSpec *s, const Stored *stored, int l, int n,
                              StepKind step)
@@ -48,8 +64,8 @@ static Traffic layer_traffic(const Kernels *kernels, const NetworkSpec *s, const
     const Traffic forward = kernels->traffic->layer_forward(&layer, n, level, pass_of(step));
     if (step == EVALUATION)
         return forward;
-    return traffic_sum(
-        forward, kernels->traffic->layer_backward(&layer, n, level, l > 0 || reads_mixed, wanted_by(step)));
+    return traffic_sum(forward, kernels->traffic->layer_backward(&layer, n, level, l > 0 || reads_mixed,
+                                                                 sums_of(s, l), wanted_by(step)));
 }
 
 static Traffic mix_traffic(const Kernels *kernels, const NetworkSpec *s, const Stored *stored, int n,

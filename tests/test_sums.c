@@ -1,0 +1,126 @@
+/* The sums over the batch that a layer's backward pass takes of dx on its way, for the layer before: against
+ * sums of the exported maps, in networks whose passes go band by band and do not, and at any number of
+ * threads.
+ *
+ * Claims: eq1.fast. */
+#define SET_NAME f32
+#define ISA      plain
+#include "../experiments/network/network.h"
+#include "../fast/engine/layer.h"
+#include "compare.h"
+#include "inputs.h"
+#include "lanes.h"
+#include "suites.h"
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+enum { IMAGES = 37, LAYERS = 3 };
+
+/* Channels: few and many, odd, of one tile of products and of three. Side: maps of one part a group and of
+ * two, with and without whole tiles of Winograd's. The kept levels of each layer: of the same one, so that dx
+ * is stored coarsely, and of coarser ones after it, whose gradient is added. */
+static const struct {
+    int channels, side;
+    unsigned kept[LAYERS];
+} nets[] = {{16, 32, {1, 1, 1}}, {7, 8, {1, 1, 1}},   {35, 8, {1, 1, 1}},  {24, 8, {1, 1, 1}},
+            {24, 32, {2, 2, 2}}, {16, 16, {1, 3, 7}}, {6, 16, {1, 7, 3}},  {7, 18, {1, 3, 1}},
+            {66, 4, {1, 1, 1}},  {25, 16, {1, 1, 3}}, {16, 16, {2, 6, 6}}, {5, 36, {1, 1, 1}}};
+enum { NETS = sizeof nets / sizeof *nets };
+
+static Network *start(const Engine *engine, int i)
+{
+    Error error;
+    NetworkSpec s = {.layers = LAYERS,
+                     .channels = nets[i].channels,
+                     .classes = 4,
+                     .image_channels = 3,
+                     .height = nets[i].side,
+                     .width = nets[i].side,
+                     .levels = nets[i].side % 4 ? 2 : 3,
+                     .bias = true,
+                     .eps = 1e-5,
+                     .momentum = 0.1};
+    memcpy(s.kept, nets[i].kept, sizeof nets[i].kept);
+    Network *net = network_create(engine, &s, IMAGES, &error);
+    ck_assert_msg(net != NULL, "%s", net ? "" : error.text);
+    network_initialise(net, 5);
+    const float *images = random_floats((size_t)IMAGES * 3 * s.height * s.width, 1);
+    network_forward(net, images, random_labels(IMAGES, s.classes, 2), IMAGES, PASS_FILTERS);
+    engine->head_backward(net->head, net->dlast, WANT_FILTERS);
+    return net;
+}
+
+static bool one_level(unsigned kept)
+{
+    return (kept & (kept - 1)) == 0;
+}
+
+/* The sums of layer l's dx, which are taken for a layer of one level. */
+static double *pass(const Network *net, int l)
+{
+    Tensor *dx = net->dmap[l % 2], *dy = l == LAYERS - 1 ? net->dlast : net->dmap[(l + 1) % 2];
+    const size_t count = 2 * (size_t)net->spec.channels;
+    double *sums = doubles(count);
+    net->engine->layer_backward(net->layer[l], dx, dy, WANT_FILTERS | WANT_LOGITS);
+    ck_assert(dx->summed == one_level(net->spec.kept[l - 1]));
+    memcpy(sums, dx->sums, count * sizeof *sums);
+    return sums;
+}
+
+static void check_sums(const Network *net, int l, const double *sums)
+{
+    const Tensor *dx = net->dmap[l % 2];
+    const Shape s = dx->shape;
+    const int coarser = 1 << dx->level, w = s.w / coarser, h = s.h / coarser;
+    double *gradient = doubles(shape_count(s)), *z = doubles((size_t)s.n * s.c * h * w);
+    double *expected = zeros(2 * (size_t)s.c), *gauge = zeros(2 * (size_t)s.c);
+    net->engine->tensor_export(gradient, dx);
+    ck_assert(net->engine->layer_stage(net->layer[l - 1], STAGE_ACTIVATION, dx->level, z));
+    for (size_t i = 0; i < shape_count(s); i++) {
+        const size_t map = i / ((size_t)s.h * s.w), y = i / s.w % s.h / coarser, x = i % s.w / coarser;
+        const double product = gradient[i] * z[(map * h + y) * w + x];
+        const size_t c = map % s.c;
+        expected[c] += gradient[i];
+        gauge[c] += fabs(gradient[i]);
+        expected[s.c + c] += product;
+        gauge[s.c + c] += fabs(product);
+    }
+    for (int i = 0; i < 2 * s.c; i++)
+        gauge[i] += gauge[i] == 0; /* of a channel that nothing activates */
+    CK_WITHIN(compare_gauged_double(sums, expected, gauge, 2 * (size_t)s.c),
+              4.0 * s.n * s.h * s.w + run_roundings() * 0x1p29, "sums of dx");
+}
+
+START_TEST(test_layer_takes_sums_of_dx)
+{
+    const Kernels *kernels = use_version(_i / NETS);
+    if (!kernels)
+        return;
+    Network *one = start(kernels->engine, _i % NETS);
+    omp_set_num_threads(3);
+    Network *three = start(kernels->engine, _i % NETS);
+    for (int l = LAYERS - 1; l > 0; l--) {
+        omp_set_num_threads(1);
+        double *sums = pass(one, l);
+        if (one_level(nets[_i % NETS].kept[l - 1]))
+            check_sums(one, l, sums);
+        omp_set_num_threads(3);
+        const double *same = pass(three, l);
+        if (one_level(nets[_i % NETS].kept[l - 1]))
+            CK_WITHIN(compare_exact_double(same, sums, 2 * (size_t)one->spec.channels), 0, "3 threads");
+    }
+    network_free(one);
+    network_free(three);
+}
+END_TEST
+
+Suite *sums_suite(void)
+{
+    Suite *suite = suite_create("sums");
+    TCase *tcase = tcase_create("sums");
+    tcase_add_checked_fixture(tcase, NULL, arrays_free);
+    tcase_add_loop_test(tcase, test_layer_takes_sums_of_dx, 0, VERSIONS * NETS);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
