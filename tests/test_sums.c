@@ -1,8 +1,6 @@
 /* The sums over the batch that a layer's backward pass takes of dx on its way, for the layer before: against
  * sums of the exported maps, in networks whose passes go band by band and do not, and at any number of
- * threads.
- *
- * Claims: eq1.fast. */
+ * threads. */
 #define SET_NAME f32
 #define ISA      plain
 #include "../experiments/network/network.h"
