@@ -249,7 +249,8 @@ static void print_alpha(FILE *out, const Training *t)
                 fprintf(out, "\t%.9g", t->epoch[i].alpha[l][r]);
             fprintf(out, "\n");
         }
-        fprintf(out, "\n");
+        if (s->layers > 0) /* a fabric has no alpha */
+            fprintf(out, "\n");
     }
 }
 
