@@ -1,6 +1,6 @@
 // book: conv2d_direct_limits
 /* Convolution, forward and backward data. Twin of ref/conv2d.c; backward weights is in
- * fast/conv2d/backward_weights.c.
+ * fast/conv2d/backward_weights.c, backward data at stride 2 in fast/conv2d/backward_data_strided.c.
  *
  * Bound by arithmetic: at 64 channels each loaded byte takes part in about 10 operations. A tile of PIXELS
  * pixels of one row x FILTERS output channels stays in registers over the whole sum: per tap and input unit
@@ -334,59 +334,10 @@ void SET(conv2d_layer_forward)(Word *y, const Word *x, const float *w, const flo
     forward(y, x, w, b, true, sums, s, scratch);
 }
 
-/* Adds to the sums of one part of a unit of dx what one pixel of dy, at `from`, gives through one tap. */
-INLINE Unit add_tap(Unit sum, const Word *from, const float *w, Conv2dShape s, int unit, int tap)
-{
-    const int taps = s.side * s.side;
-    for (int k = 0; k < s.k; k++) {
-        const Vec gradient = load_unit(from + k / UNIT * LANES).channel[k % UNIT];
-        for (int i = 0; i < UNIT && unit * UNIT + i < s.c; i++)
-            sum.channel[i] +=
-                gradient * broadcast(rounded_weight(w[((size_t)k * s.c + unit * UNIT + i) * taps + tap]));
-    }
-    return sum;
-}
-
-/* The pixel at row y, column x of dx, at `to`, from the pixels of dy, at `from`, whose filters were over it.
- */
-static void gather_pixel(Word *to, const Word *from, const float *w, Conv2dShape s, int y, int x)
-{
-    const Shape out = conv2d_output(s);
-    const int pad = (s.side - 1) / 2;
-    for (int unit = 0; unit < units_of(s.c); unit++)
-        for (int part = 0; part < LANES; part += VL) {
-            Word *at = to + (size_t)unit * LANES + part;
-            Unit sum = load_unit(at);
-            for (int tap = 0; tap < s.side * s.side; tap++) {
-                const int down = y + pad - tap / s.side, across = x + pad - tap % s.side;
-                if (down < 0 || across < 0 || down % s.stride != 0 || across % s.stride != 0 ||
-                    down / s.stride >= out.h || across / s.stride >= out.w)
-                    continue;
-                sum = add_tap(sum,
-                              from + down / s.stride * row_words(out) + across / s.stride * pixel_words(out) +
-                                  part,
-                              w, s, unit, tap);
-            }
-            store_unit(at, sum);
-        }
-}
-
-/* Backward data at stride 2, pixel by pixel: the paper's own networks have no strided convolution. */
-static void backward_data_strided(Word *dx, const Word *dy, const float *w, Conv2dShape s)
-{
-    const Shape in = conv2d_input(s), out = conv2d_output(s);
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int group = 0; group < lanes_groups(s.n); group++)
-        for (int y = 0; y < s.h; y++)
-            for (int x = 0; x < s.w; x++)
-                gather_pixel(dx + row_at(in, group, y) + x * pixel_words(in), dy + group * group_words(out),
-                             w, s, y, x);
-}
-
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch)
 {
     if (s.stride == 2)
-        backward_data_strided(dx, dy, w, s);
+        SET(conv2d_backward_data_strided)(dx, dy, w, s);
     else
         SET(conv2d_backward_data_from)(dx, true, dy, w, NULL, s, scratch);
 }
@@ -429,17 +380,6 @@ void SET(conv2d_backward_data_from)(Word *dx, bool add, const Word *dy, const fl
     convolve(&conv);
 }
 
-static size_t data_packed_floats(Conv2dShape s)
-{
-    return (SET(conv2d_packed)(s) / sizeof(float) + LANES - 1) / LANES * LANES;
-}
-
-static size_t data_room_floats(Conv2dShape s)
-{
-    (void)s;
-    return 0;
-}
-
 static void pack_data(float *packed, const float *w, Conv2dShape s)
 {
     pack_backward((Weight *)packed, w, s);
@@ -459,10 +399,5 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     }
 }
 
-static int sum_parts(Conv2dShape s)
-{
-    return s.h;
-}
-
-const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band, sum_parts};
+const DataKernel SET(direct_data) = {direct_packed_floats, no_floats, pack_data, data_band, rows_of_sums};
 #endif

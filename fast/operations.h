@@ -28,6 +28,7 @@ size_t SET(conv2d_packed)(Conv2dShape s);
 size_t SET(conv2d_scratch)(Conv2dShape s, int threads);
 void SET(conv2d_forward)(Word *y, const Word *x, const float *w, const float *b, bool relu, Conv2dShape s,
                          void *scratch);
+void SET(conv2d_backward_data_strided)(Word *dx, const Word *dy, const float *w, Conv2dShape s);
 void SET(conv2d_backward_data)(Word *dx, const Word *dy, const float *w, Conv2dShape s, void *scratch);
 /* The forward pass with ReLU, at stride 1, which takes sums of y unless that is NULL. */
 void SET(conv2d_layer_forward)(Word *y, const Word *x, const float *w, const float *b, const MapSums *sums,

@@ -66,6 +66,9 @@ static double *pass(const Network *net, int l)
     return sums;
 }
 
+/* In units of 2^-53: the kernel's sums of M numbers, a product rounded and added each, have M 2^-52 of the
+ * sum of absolute values, 2 M units; those of the plain loops here M + 1, and the product is rounded too.
+ * bf16 adds its runs in float first. */
 static void check_sums(const Network *net, int l, const double *sums)
 {
     const Tensor *dx = net->dmap[l % 2];

@@ -264,22 +264,10 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
 }
 
 #ifndef TILE_PRODUCTS
-static bool weights_divides(Conv2dShape s)
-{
-    (void)s;
-    return true;
-}
-
 static size_t weights_partial_floats(Conv2dShape s)
 {
     const Products p = shapes_only(s);
     return partial_floats(&p);
-}
-
-static size_t weights_kept_floats(Conv2dShape s)
-{
-    (void)s;
-    return 0;
 }
 
 static size_t weights_room_floats(Conv2dShape s)
@@ -303,6 +291,6 @@ static void weights_add(float *dw, const float *partials, int count, Conv2dShape
     SET(add_ranks_partials)(dw, partials, count, &p);
 }
 
-const WeightsKernel SET(direct_weights) = {weights_divides,     weights_partial_floats, weights_kept_floats,
+const WeightsKernel SET(direct_weights) = {every_part,          weights_partial_floats, no_floats,
                                            weights_room_floats, weights_band,           weights_add};
 #endif

@@ -81,6 +81,30 @@ typedef struct {
     void (*add)(float *dw, const float *partials, int count, Conv2dShape s);
 } WeightsKernel;
 
+/* What direct sums are like, of single products and of tiles: no room beyond the registers, a partial a part,
+ * and sums of dx a row. */
+INLINE size_t no_floats(Conv2dShape s)
+{
+    (void)s;
+    return 0;
+}
+
+INLINE bool every_part(Conv2dShape s)
+{
+    (void)s;
+    return true;
+}
+
+INLINE int rows_of_sums(Conv2dShape s)
+{
+    return s.h;
+}
+
+INLINE size_t direct_packed_floats(Conv2dShape s)
+{
+    return (SET(conv2d_packed)(s) / sizeof(float) + LANES - 1) / LANES * LANES;
+}
+
 extern const DataKernel SET(winograd_data), SET(direct_data);
 extern const WeightsKernel SET(winograd_weights), SET(direct_weights);
 

@@ -325,17 +325,6 @@ void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, b
     convolve(&conv);
 }
 
-static size_t data_packed_floats(Conv2dShape s)
-{
-    return (SET(conv2d_tiles_packed)(s) / sizeof(float) + LANES - 1) / LANES * LANES;
-}
-
-static size_t data_room_floats(Conv2dShape s)
-{
-    (void)s;
-    return 0;
-}
-
 static void pack_data(float *packed, const float *w, Conv2dShape s)
 {
     const Cut cut = cut_of(s.k, s.c);
@@ -365,11 +354,6 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     tiles_release();
 }
 
-static int sum_parts(Conv2dShape s)
-{
-    return s.h;
-}
-
-const DataKernel SET(direct_data) = {data_packed_floats, data_room_floats, pack_data, data_band, sum_parts};
+const DataKernel SET(direct_data) = {direct_packed_floats, no_floats, pack_data, data_band, rows_of_sums};
 
 #endif

@@ -308,22 +308,10 @@ void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, co
         SET(add_ranks_bias)(db, bias, s.n, s.k);
 }
 
-static bool weights_divides(Conv2dShape s)
-{
-    (void)s;
-    return true;
-}
-
 static size_t weights_partial_floats(Conv2dShape s)
 {
     const Plan p = plan_of(all_rows(NULL), NULL, s);
     return partial_words(&p);
-}
-
-static size_t weights_kept_floats(Conv2dShape s)
-{
-    (void)s;
-    return 0;
 }
 
 static size_t weights_room_floats(Conv2dShape s)
@@ -357,7 +345,7 @@ static void weights_add(float *dw, const float *partials, int count, Conv2dShape
     add_partials(dw, partials, count, &p);
 }
 
-const WeightsKernel SET(direct_weights) = {weights_divides,     weights_partial_floats, weights_kept_floats,
+const WeightsKernel SET(direct_weights) = {every_part,          weights_partial_floats, no_floats,
                                            weights_room_floats, weights_band,           weights_add};
 
 #endif

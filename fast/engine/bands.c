@@ -21,8 +21,8 @@
 
 /* The rows of dconv that a thread holds: what the second and third cache keep while it uses them. Fewer are
  * slower: each kernel drives the other's filters and sums out of the second cache, and they are fetched again
- * for every band. Winograd's, whose operands fill that cache anyway, take 3% of a step of bf16 more at 4 rows
- * of 32 columns and 64 channels than at 16. */
+ * for every band. Winograd's, whose operands fill that cache anyway, take 3 to 6% of a step of bf16 more at
+ * 4 rows of 32 columns and 64 channels than at 16. */
 enum { MOST_BYTES = 1280 << 10, MOST_ROWS = 16 };
 
 static size_t whole_lines(size_t floats)
