@@ -178,7 +178,9 @@ static bool rolled(const BandsPass *pass)
     const Plan p = plan_of(s);
     float *packed = pass->scratch, *bias = packed + p.packed, *partials = bias + bias_floats_of(&p, s),
           *buffers = partials + p.partial * p.parts;
-    if (pass->dx && !(pass->packed && SET(winograd_pays)(s)))
+    /* What Winograd's tiles cover at a coarser level they cover at this one. */
+    assert(!pass->packed || SET(winograd_pays)(s));
+    if (pass->dx && !pass->packed)
         data_kernel(s)->pack(packed, pass->w, s);
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < p.parts; i++) {
