@@ -154,11 +154,11 @@ END_TEST
 START_TEST(test_programs_fail_on_a_full_standard_output)
 {
     static const char *const lines[] = {"train --help", "evaluate --help", "table --help", "kernel --help",
-                                        "bench --help"};
+                                        "bench --help", "audit --help",    "probe --help"};
     char command[256];
     ck_assert_int_eq(program_train(""), 0);
     program_stdout = "/dev/full";
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         ck_assert_msg(program_run("%s", lines[i]) == 1, "%s", lines[i]);
         ck_assert_msg(strstr(program_output, "not all of the output"), "%s says %s", lines[i],
                       program_output);
@@ -178,8 +178,8 @@ END_TEST
 
 START_TEST(test_programs_explain_themselves)
 {
-    static const char *const names[] = {"train", "evaluate", "table", "kernel", "bench"};
-    for (int i = 0; i < 10; i++) {
+    static const char *const names[] = {"train", "evaluate", "table", "kernel", "bench", "audit", "probe"};
+    for (int i = 0; i < 14; i++) {
         ck_assert_int_eq(program_run("%s %s", names[i / 2], i % 2 ? "-h" : "--help"), 0);
         ck_assert_msg(strstr(program_output, names[i / 2]) && strchr(program_output, '\n')[1], "%s says %s",
                       names[i / 2], program_output);

@@ -4,6 +4,7 @@
 #include "../audit/liveness.h"
 #include "../audit/manifest.h"
 #include "../base/files.h"
+#include "../base/program.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -219,6 +220,11 @@ int main(int argc, char **argv)
     Arguments arguments = {.root = "."};
     Error error = {""};
     int i = 1;
+    program_begin();
+    if (program_asks_help(argc, argv)) {
+        fputs(usage, stdout);
+        return program_end("audit");
+    }
     while (i < argc && strncmp(argv[i], "--", 2) == 0) {
         if (!parse(&arguments, argv[i])) {
             fprintf(stderr, "audit: %s is no option\n\n%s", argv[i], usage);
@@ -229,7 +235,7 @@ int main(int argc, char **argv)
     if (arguments.tables > 0) {
         if (!calibrate(arguments.tables, arguments.power, stdout, &error))
             die("audit", &error);
-        return 0;
+        return program_end("audit");
     }
     if (i == argc || (arguments.cut && !arguments.paper)) {
         fputs(usage, stderr);
@@ -244,5 +250,6 @@ int main(int argc, char **argv)
     paper_free(&audit.paper);
     free(audit.dates);
     free(audit.judgements);
-    return status;
+    const int written = program_end("audit");
+    return status ? status : written;
 }

@@ -35,8 +35,10 @@ int main(int argc, char **argv)
     char *first[] = {"1", "0", "0"};
     threads_wait_briefly(argv);
     program_begin();
-    if (program_asks_help(argc, argv))
-        return usage(stdout);
+    if (program_asks_help(argc, argv)) {
+        usage(stdout);
+        return program_end("probe");
+    }
     const bool field = (argc == 3 || argc == 4) && strcmp(argv[1], "field") == 0;
     const bool layer = (argc == 3 || argc == 6) && strcmp(argv[1], "layer") == 0;
     if (!field && !layer)

@@ -1,0 +1,99 @@
+/* The paper's text as build/audit cuts it, and build/audit on this project's own ledger. */
+#include "../experiments/audit/coverage.h"
+#include "../experiments/base/files.h"
+#include "program.h"
+#include "suites.h"
+#include <stdlib.h>
+#include <string.h>
+
+static Error error;
+
+static const char copy[] =
+    "A Title\n\nAbstract\n\nWe learn things, e.g. sizes. It works (really).\n123\n\n456 789\n\n1. Intro\n\n"
+    "A split sen-\n\nFigure 1: **A.** One two.\n\ntence ends. Then\nmore.\n\n$$a = b$$\n(1)\n\n"
+    "| x | 92.5 |\n| y | 90.0 |\n\nTable 1: Cells.\n\nReferences\n\n[1] Nobody. Nothing.\n\n| z | 1 |\n";
+
+START_TEST(test_paper_is_cut)
+{
+    static const struct {
+        const char *section;
+        int number;
+        const char *words;
+    } expected[] = {
+        {"title", 1, "a title"},
+        {"abstract", 1, "we learn things e g sizes"},
+        {"abstract", 2, "it works really"},
+        {"figure-1", 1, "figure 1 a one two"},
+        {"equations", 1, "a b"},
+        {"table-1-row", 1, "x 92 5"},
+        {"table-1-row", 2, "y 90 0"},
+        {"table-1", 1, "table 1 cells"},
+        {"1", 1, "a split sentence ends"},
+        {"1", 2, "then more"},
+        {"table-2-row", 1, "z 1"},
+    };
+    Paper paper;
+    program_put("copy.txt", ".", "%s", copy);
+    char path[256];
+    snprintf(path, sizeof path, "%s/copy.txt", program_folder);
+    ck_assert_msg(paper_read(&paper, path, &error), "%s", error.text);
+    ck_assert_int_eq(paper.count, sizeof expected / sizeof *expected);
+    for (int i = 0; i < paper.count; i++) {
+        ck_assert_str_eq(paper.sentences[i].words, expected[i].words);
+        ck_assert_str_eq(paper.sentences[i].section, expected[i].section);
+        ck_assert_int_eq(paper.sentences[i].number, expected[i].number);
+    }
+    char hash[65];
+    sha256_hex(hash, "then more", 9);
+    ck_assert_str_eq(paper.sentences[9].sha256, hash);
+    ck_assert(paper_has(&paper, "1-2", "Then\nMORE"));
+    ck_assert(!paper_has(&paper, "1-1", "then more"));
+    paper_free(&paper);
+}
+END_TEST
+
+START_TEST(test_the_ledger_is_whole)
+{
+    Claims claims;
+    ck_assert_msg(claims_read(&claims, "paper/claims.tsv", &error), "%s", error.text);
+    ck_assert_int_ge(claims.count, 90);
+    claims_free(&claims);
+    ck_assert_msg(program_run("audit --out=%s/out experiments/records", program_folder) == 0, "%s",
+                  program_output);
+    /* Whatever small or short runs say, they decide nothing. */
+    char *table = program_file("out/audit.tsv");
+    int low = 0;
+    for (char *line = strchr(table, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        char verdict[96], grade, state[32];
+        if (sscanf(line, "\n%*[^\t]\t%95[^\t]\t%c\t%31[^\t:]", verdict, &grade, state) == 3 &&
+            (grade == 'C' || grade == 'D')) {
+            ck_assert_str_eq(state, "blocked");
+            ck_assert_msg(strcmp(verdict, "undecided") == 0 || strstr(verdict, "(not decided at this grade)"),
+                          "%s", verdict);
+            low++;
+        }
+    }
+    ck_assert_int_gt(low, 0);
+    free(table);
+}
+END_TEST
+
+START_TEST(test_every_claim_lives)
+{
+    ck_assert_msg(program_run("audit --liveness experiments/records") == 0, "%s", program_output);
+    ck_assert_ptr_null(strstr(program_output, "DEAD"));
+}
+END_TEST
+
+Suite *audit_ledger_suite(void)
+{
+    Suite *suite = suite_create("audit_ledger");
+    TCase *tcase = tcase_create("ledger");
+    tcase_add_checked_fixture(tcase, program_setup, program_teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_paper_is_cut);
+    tcase_add_test(tcase, test_the_ledger_is_whole);
+    tcase_add_test(tcase, test_every_claim_lives);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
