@@ -13,7 +13,10 @@
  * and a pixel has 8 items a channel. Otherwise an item is a float, 16 of them a channel.
  *
  * A tile of ROWS broadcast channels x COLUMNS transposed vectors stays in registers over one row of the map:
- * per item and pixel it loads COLUMNS vectors and ROWS items for ROWS x COLUMNS multiply-adds.
+ * per item and pixel it loads COLUMNS vectors and ROWS items for ROWS x COLUMNS multiply-adds. Each sum is a
+ * chain of additions, and a chain takes one in 4 to 6 cycles, where up to two a cycle could start: fewer
+ * vectors are met by more rows, a single one by SINGLE_ROWS. At 16 channels that is a sixth of a step in
+ * bf16.
  *
  * Each group of 16 images has its own partial gradient; the partials are added in group order.
  *
@@ -28,7 +31,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4 };
+enum { ROWS = VL == 16 ? 6 : 3, COLUMNS = 4, SINGLE_ROWS = VL == 16 ? 16 : 8 };
 
 /* One row of the wide operand, transposed: [w][item][padded c]. */
 static size_t transposed_items(const Products *p)
@@ -80,8 +83,8 @@ size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
 INLINE void accumulate_tile(float *sums, const Item *wide, const Item *narrow, size_t wide_step,
                             size_t narrow_step, int count, int items, int padded, int rows, int columns)
 {
-    Vec sum[ROWS][COLUMNS];
-#pragma GCC unroll 8
+    Vec sum[SINGLE_ROWS][COLUMNS];
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int j = 0; j < columns; j++)
@@ -89,13 +92,13 @@ INLINE void accumulate_tile(float *sums, const Item *wide, const Item *narrow, s
     for (int pixel = 0; pixel < count; pixel++, wide += wide_step, narrow += narrow_step)
         for (int item = 0; item < items; item++) {
             const Item *vectors = wide + (size_t)item * padded;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
                 for (int j = 0; j < columns; j++)
                     sum[i][j] = add_products(sum[i][j], vectors + j * VL, narrow[i * ITEMS + item]);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int j = 0; j < columns; j++)
@@ -149,46 +152,43 @@ static int end_wide(const Products *p, Band band)
     return end < p->wide_shape.h ? end : p->wide_shape.h;
 }
 
-#define ACCUMULATE(rows, columns) \
-    accumulate_tile(sums, wide, narrow, wide_step, narrow_step, o.count, items, p->padded, rows, columns)
+/* At most so many rows has a tile of so many columns. */
+INLINE int tile_rows(int columns)
+{
+    return columns == COLUMNS ? ROWS : SINGLE_ROWS / columns;
+}
 
-/* All wide channels x narrow channels b .. b + rows - 1 of one row and tap. */
-INLINE void accumulate_rows(const Products *p, float *sums, const Item *wide, const Item *narrow, Overlap o,
-                            int items, const int rows)
+#define ACCUMULATE(rows)                                                                         \
+    for (; rows <= tile_rows(columns) && to - at >= rows; at += rows)                            \
+    accumulate_tile(sums + (size_t)at * p->padded, wide, narrow + (size_t)at * ITEMS, wide_step, \
+                    narrow_step, o.count, items, p->padded, rows, columns)
+
+/* `columns` vectors of wide channels x narrow channels from..to-1 of one row and tap. */
+INLINE void accumulate_columns(const Products *p, float *sums, const Item *wide, const Item *narrow,
+                               Overlap o, int items, int from, int to, const int columns)
 {
     const size_t wide_step = (size_t)(p->wide_is_x ? p->stride : 1) * ITEMS * p->padded;
     const size_t narrow_step = (p->wide_is_x ? 1 : p->stride) * narrow_pixel(p);
-    int left = p->padded / VL;
-    for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
-        ACCUMULATE(rows, COLUMNS);
-    for (; left >= 2; left -= 2, sums += 2 * VL, wide += 2 * VL)
-        ACCUMULATE(rows, 2);
-    if (left)
-        ACCUMULATE(rows, 1);
+    int at = from;
+    ACCUMULATE(16);
+    ACCUMULATE(8);
+    ACCUMULATE(6);
+    ACCUMULATE(4);
+    ACCUMULATE(3);
+    ACCUMULATE(2);
+    ACCUMULATE(1);
 }
 
 static void accumulate_channels(const Products *p, float *sums, const Item *wide, const Item *narrow,
-                                Overlap o, int items, int rows)
+                                Overlap o, int items, int from, int to)
 {
-    switch (rows) {
-    case 1:
-        accumulate_rows(p, sums, wide, narrow, o, items, 1);
-        break;
-    case 2:
-        accumulate_rows(p, sums, wide, narrow, o, items, 2);
-        break;
-    case 3:
-        accumulate_rows(p, sums, wide, narrow, o, items, 3);
-        break;
-    case 4:
-        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 4 ? 4 : ROWS);
-        break;
-    case 5:
-        accumulate_rows(p, sums, wide, narrow, o, items, ROWS > 5 ? 5 : ROWS);
-        break;
-    default:
-        accumulate_rows(p, sums, wide, narrow, o, items, ROWS);
-    }
+    int left = p->padded / VL;
+    for (; left >= COLUMNS; left -= COLUMNS, sums += COLUMNS * VL, wide += COLUMNS * VL)
+        accumulate_columns(p, sums, wide, narrow, o, items, from, to, COLUMNS);
+    for (; left >= 2; left -= 2, sums += 2 * VL, wide += 2 * VL)
+        accumulate_columns(p, sums, wide, narrow, o, items, from, to, 2);
+    if (left)
+        accumulate_columns(p, sums, wide, narrow, o, items, from, to, 1);
 }
 
 /* One row of the wide operand, transposed, with one row of the narrow one: every tap of tap row i. */
@@ -202,9 +202,7 @@ static void add_rows(const Products *p, float *partial, const Item *transposed, 
         const Item *wide = transposed + (size_t)o.wide_first * ITEMS * p->padded;
         const Item *at = narrow + o.narrow_first * narrow_pixel(p);
         float *tap = partial + (size_t)(i * p->side + j) * p->narrow_shape.c * p->padded;
-        for (int b = from; b < to; b += ROWS)
-            accumulate_channels(p, tap + (size_t)b * p->padded, wide, at + (size_t)b * ITEMS, o, items,
-                                to - b < ROWS ? to - b : ROWS);
+        accumulate_channels(p, tap, wide, at, o, items, from, to);
     }
 }
 
