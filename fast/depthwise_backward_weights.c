@@ -165,16 +165,18 @@ INLINE void add_tile(Vec sum[KINDS][SUMS], const Part *part, int y, int x, const
     }
 }
 
-/* Asks for what the tile to the right brings: its part of dy, and of x one row and column further. */
+/* Asks for what the tile at (y, x) brings, the next one: its part of dy, and of x one row further, and to the
+ * right of another tile one column. */
 INLINE void ask(const Part *part, int y, int x, const int rows)
 {
-    const size_t pixel = pixel_words(part->s), row = row_words(part->s), at = y * row + (x + PIXELS) * pixel;
+    const size_t pixel = pixel_words(part->s), row = row_words(part->s), at = y * row + x * pixel,
+                 right = x > 0 ? pixel : 0;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int p = 0; p < PIXELS; p++) {
             __builtin_prefetch(part->dy + at + r * row + p * pixel, 0, 2);
-            __builtin_prefetch(part->x + at + (r + 1) * row + (p + 1) * pixel, 0, 2);
+            __builtin_prefetch(part->x + at + (r + 1) * row + p * pixel + right, 0, 2);
         }
 }
 
@@ -186,7 +188,10 @@ INLINE void add_rows(Block *block, Part part, int units, int y, const int rows)
         for (int unit = 0; unit < units; unit++) {
             part.dy = first.dy + (size_t)unit * LANES;
             part.x = first.x + (size_t)unit * LANES;
-            ask(&part, y, x, rows);
+            if (x + PIXELS < part.s.w)
+                ask(&part, y, x + PIXELS, rows);
+            else
+                ask(&part, y + rows, 0, rows);
             if (x + PIXELS <= part.s.w)
                 add_tile(block->sum[unit], &part, y, x, rows, PIXELS);
             else

@@ -5,8 +5,10 @@
  * Within MBConv the input is not x but swish(scale x + shift), batch norm and swish of a tensor that is
  * there: formed where it is read, in each of these passes, it is never stored. CHANNELS channels of a pixel
  * are read at a time, whose sums stay in the first cache; RUN pixels at a time share the gates, which are
- * four bytes an image where a pixel of bf16 is two. What is between the averages and the gates are matrices,
- * of a few thousand products an image (fast/linear.c).
+ * four bytes an image where a pixel of bf16 is two. Pixels of 768 channels lie 24 or 48 KiB apart, where no
+ * hardware prefetcher follows from one to the next: what is read is fetched AHEAD units, or a pixel, before,
+ * which in bf16 makes each pass a quarter to a third faster. What is between the averages and the gates are
+ * matrices, of a few thousand products an image (fast/linear.c).
  *
  * Error, with u = scale x + shift where scale and shift were rounded once from double, U = |scale x| +
  * |shift|: u is wrong by 3 2^-24 U. |swish'| <= 1.1 and |swish''| <= 1/2, so that
@@ -22,7 +24,7 @@
 #include "simd/logistic.h"
 #include <string.h>
 
-enum { CHANNELS = 64, BLOCK = CHANNELS / UNIT, RUN = 4 };
+enum { CHANNELS = 64, BLOCK = CHANNELS / UNIT, RUN = 4, AHEAD = 16 };
 
 /* One unit of the input: x itself, or swish(scale x + shift). A channel beyond an odd last one stays 0, since
  * its scale and shift are. */
@@ -63,6 +65,9 @@ INLINE void sum_block(float *y, const Word *dy, const Word *x, const Activation 
                 for (int unit = 0; unit < units; unit++) {
                     const size_t at = row_at(s, group, row) + column * pixel_words(s) +
                                       (size_t)(first + unit) * LANES + (size_t)part;
+                    __builtin_prefetch(x + at + pixel_words(s));
+                    if (dy)
+                        __builtin_prefetch(dy + at + pixel_words(s));
                     const Unit input = input_unit(x + at, a, first + unit);
                     UNROLL_UNIT
                     for (int i = 0; i < UNIT; i++)
@@ -126,6 +131,7 @@ void SET(excite_scale)(Word *y, const Word *x, Activation a, const float *gate, 
                                 (size_t)part;
                     const Unit gates = gate ? matrix_unit(gate, group, unit, part, s) : (Unit){{{0}}};
                     for (int p = 0; p < run_pixels(s, run); p++, at += pixel_words(s)) {
+                        __builtin_prefetch(x + at + AHEAD * LANES);
                         Unit u = input_unit(x + at, &a, unit);
                         if (gate)
                             UNROLL_UNIT
@@ -170,6 +176,11 @@ void SET(excite_backward)(Word *dx, const Word *dy, const Word *x, Activation a,
                         shares = scale_unit(matrix_unit(daverage, group, unit, part, s), share);
                     }
                     for (int p = 0; p < run_pixels(s, run); p++, at += pixel_words(s)) {
+                        __builtin_prefetch(dy + at + AHEAD * LANES);
+                        if (add)
+                            __builtin_prefetch(dx + at + AHEAD * LANES);
+                        if (a.scale)
+                            __builtin_prefetch(x + at + AHEAD * LANES);
                         const Unit u = dx_unit(load_unit(dy + at), x + at, &a, gate ? &gates : NULL,
                                                gate ? &shares : NULL, unit);
                         store_unit(dx + at, add ? add_units(load_unit(dx + at), u) : u);
