@@ -103,15 +103,15 @@ START_TEST(test_table_tells_who_continued_a_run)
     char *provenance = program_file("run/provenance.tsv");
     const char *commit = strchr(provenance, '\t') + 1;
     snprintf(text, sizeof text,
-             "%scontinued\t1 2026-01-01T00:00:00Z 0123abc-dirty plain 2\n"
-             "continued\t2 2026-01-01T00:00:00Z 0123abc plain 2\n"
+             "%scontinued\t1 2026-01-01T00:00:00Z 0123abc-dirty sse2 2\n"
+             "continued\t2 2026-01-01T00:00:00Z 0123abc sse2 2\n"
              "continued\t3 2026-01-01T00:00:00Z %.*s amx 2\n",
              provenance, (int)strcspn(commit, "\n"), commit);
     free(provenance);
     write_text("run/provenance.tsv", text);
     print_table();
     ck_assert_ptr_nonnull(strstr(program_output, " and 0123abc-dirty and 0123abc\n"));
-    ck_assert_ptr_nonnull(strstr(program_output, " and plain and amx)"));
+    ck_assert_ptr_nonnull(strstr(program_output, " and sse2 and amx)"));
     ck_assert_ptr_nonnull(strstr(program_output, "another commit"));
 }
 END_TEST
