@@ -22,8 +22,10 @@ HOST_FLAGS  := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -fopenmp $(WARN)
 EXTRA_FLAGS ?=
 
 # One source, two kernel sets, each for several instruction sets, chosen at run time. On other CPUs than x86-64 only
-# `plain` is built, and amx_emulated, which only tests use.
-ifeq ($(shell uname -m),x86_64)
+# `plain` is built, and amx_emulated, which only tests use. The compiler says for what it builds; the machine, where no compiler
+# is installed yet.
+TARGET      := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))
+ifeq ($(firstword $(subst -, ,$(TARGET))),x86_64)
 ISAS_f32    := plain avx2 avx512
 ISAS_bf16   := plain avx2 avx512bf16 amx amx_emulated
 endif
@@ -75,7 +77,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-emulated check-aarch64 check-no-avx check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -204,6 +206,24 @@ check-valgrind:
 	@$(MAKE) BUILD=build-valgrind TRACE=no ISAS_f32=plain ISAS_bf16="plain amx_emulated" all build-valgrind/check
 	@bash tests/valgrind.sh build-valgrind $(SUITES)
 
+# Suites and runs on CPUs that are not here, by qemu (package qemu-user): this build on an x86-64 without AVX; and aarch64, in
+# builds of its own by a cross compiler (package gcc-aarch64-linux-gnu) with Debian's libraries for arm64, which apt fetches. One
+# of these builds fuses nothing: it must have the bits of this machine's plain set. SUITES="compare layer" are some suites.
+AARCH64_CC   ?= aarch64-linux-gnu-gcc
+AARCH64_ROOT := $(CURDIR)/build-aarch64/root
+AARCH64_MAKE  = PKG_CONFIG_SYSROOT_DIR=$(AARCH64_ROOT) PKG_CONFIG_LIBDIR=$(AARCH64_ROOT)/usr/lib/aarch64-linux-gnu/pkgconfig \
+	$(MAKE) CC="$(AARCH64_CC) --sysroot=$(AARCH64_ROOT)" ISAS_f32=plain ISAS_bf16="plain amx_emulated" ONEDNN=
+check-emulated: check-aarch64 check-no-avx
+check-aarch64: $(BUILD)/train
+	@command -v $(lastword $(AARCH64_CC)) >/dev/null || { echo "check-aarch64: there is no $(lastword $(AARCH64_CC)):" \
+		"sudo apt-get install gcc-aarch64-linux-gnu" >&2; exit 1; }
+	@bash tests/aarch64_root.sh $(AARCH64_ROOT)
+	@$(AARCH64_MAKE) BUILD=build-aarch64 all build-aarch64/check
+	@$(AARCH64_MAKE) BUILD=build-aarch64-unfused EXTRA_FLAGS=-ffp-contract=off build-aarch64-unfused/train
+	@bash tests/emulated.sh "qemu-aarch64 -L $(AARCH64_ROOT)" build-aarch64 build-aarch64-unfused $(BUILD) $(SUITES)
+check-no-avx: $(BUILD)/check all
+	@bash tests/emulated.sh "qemu-x86_64 -cpu Nehalem" $(BUILD) $(BUILD) $(BUILD) $(SUITES)
+
 # Every reader against random files, with libFuzzer, in a build of its own by clang (packages clang, libclang-rt-dev and
 # libomp-dev, which nothing else needs). FUZZ_SECONDS each; READERS="idx config" are some of them.
 FUZZ_CC      ?= clang
@@ -275,7 +295,7 @@ data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
-OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind
+OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind build-aarch64 build-aarch64-unfused
 clean:
 	@bash experiments/tables/clean.sh $(BUILD) $(OTHER_BUILDS)
 
@@ -285,4 +305,4 @@ superclean:
 help:
 	@cat experiments/programs/help.txt
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
