@@ -144,8 +144,8 @@ START_TEST(test_every_layer_but_the_last_can_be_mixed)
     engine->head_backward(net->head, net->dlast, WANT_LOGITS);
     engine->layer_backward(net->layer[MAX_LAYERS - 1], net->dmixed, net->dlast, WANT_LOGITS);
     depth_check_mix(net, IMAGES);
-    depth_check_share(net, net->dmap[0], MAX_LAYERS - 2, false, IMAGES);
-    depth_check_share(net, net->dmap[0], 0, true, IMAGES);
+    depth_check_share(net, net->dhidden, MAX_LAYERS - 2, false, IMAGES);
+    depth_check_share(net, net->dhidden, 0, true, IMAGES);
     network_free(net);
 }
 END_TEST

@@ -253,7 +253,7 @@ START_TEST(test_network_bilevel_step_matches_ref)
     net->engine->head_backward(net->head, dy, WANT_FILTERS);
     for (int l = spec->layers - 1; l >= 0; l--) {
         const bool reads_mixed = network_input(net, l) == net->mixed;
-        Tensor *dx = reads_mixed ? net->dmixed : l > 0 ? net->dmap[l % 2] : NULL;
+        Tensor *dx = reads_mixed ? net->dmixed : l > 0 ? network_gradient(net, l) : NULL;
         LayerCase layer = layer_of(&c, l, exported(net, dy, shape));
         layer_check_forward(&layer);
         net->engine->layer_backward(net->layer[l], dx, dy, WANT_FILTERS | WANT_LOGITS);
@@ -263,7 +263,7 @@ START_TEST(test_network_bilevel_step_matches_ref)
                              vector(net, net->dlogits, net->logits_count) + l * spec->levels);
         if (reads_mixed)
             depth_check_mix(net, c.n);
-        dy = reads_mixed ? net->dmap[l % 2] : dx;
+        dy = reads_mixed ? network_gradient(net, l) : dx;
         if (net->depth && l > 0)
             depth_check_share(net, dy, l - 1, !reads_mixed, c.n);
     }

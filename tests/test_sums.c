@@ -57,7 +57,7 @@ static bool one_level(unsigned kept)
 /* The sums of layer l's dx, which are taken for a layer of one level. */
 static double *pass(const Network *net, int l)
 {
-    Tensor *dx = net->dmap[l % 2], *dy = l == LAYERS - 1 ? net->dlast : net->dmap[(l + 1) % 2];
+    Tensor *dx = network_gradient(net, l), *dy = l == LAYERS - 1 ? net->dlast : network_gradient(net, l + 1);
     const size_t count = 2 * (size_t)net->spec.channels;
     double *sums = doubles(count);
     net->engine->layer_backward(net->layer[l], dx, dy, WANT_FILTERS | WANT_LOGITS);
@@ -71,7 +71,7 @@ static double *pass(const Network *net, int l)
  * bf16 adds its runs in float first. */
 static void check_sums(const Network *net, int l, const double *sums)
 {
-    const Tensor *dx = net->dmap[l % 2];
+    const Tensor *dx = network_gradient(net, l);
     const Shape s = dx->shape;
     const int coarser = 1 << dx->level, w = s.w / coarser, h = s.h / coarser;
     double *gradient = doubles(shape_count(s)), *z = doubles((size_t)s.n * s.c * h * w);

@@ -160,8 +160,8 @@ static bool create_maps(Network *net)
     if (s->depth)
         ok = ok && (net->mixed = net->engine->tensor_create(hidden)) &&
              (net->dmixed = net->engine->tensor_create(hidden));
-    for (int i = 0; i < 2 && s->net == NET_LAYERS; i++)
-        ok = ok && (net->dmap[i] = net->engine->tensor_create(hidden));
+    if (s->net == NET_LAYERS)
+        ok = ok && (net->dhidden = net->engine->tensor_create(hidden));
     return ok && (net->dlast = net->engine->tensor_create(last)) &&
            (net->numbers = calloc(logits > filters ? logits : filters, sizeof *net->numbers));
 }
@@ -204,8 +204,7 @@ void network_free(Network *net)
     e->tensor_free(net->dmixed);
     for (int l = 0; l <= MAX_LAYERS; l++)
         e->tensor_free(net->map[l]);
-    e->tensor_free(net->dmap[0]);
-    e->tensor_free(net->dmap[1]);
+    e->tensor_free(net->dhidden);
     e->tensor_free(net->dlast);
     if (net->scratch)
         e->scratch_free(net->scratch);
@@ -336,6 +335,11 @@ const Tensor *network_input(const Network *net, int l)
     return net->depth && l == net->spec.layers - 1 ? net->mixed : net->map[l];
 }
 
+Tensor *network_gradient(const Network *net, int l)
+{
+    return l < net->spec.layers - 1 ? net->map[l + 1] : net->dhidden;
+}
+
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)
 {
     const NetworkSpec *s = &net->spec;
@@ -360,7 +364,7 @@ void network_backward(Network *net, unsigned wanted)
         fabric_backward(net->fabric, dy, wanted);
     for (int l = layers_of(&net->spec) - 1; l >= 0; l--) {
         const bool reads_mixed = network_input(net, l) == net->mixed;
-        Tensor *dx = l > 0 ? net->dmap[l % 2] : NULL;
+        Tensor *dx = l > 0 ? network_gradient(net, l) : NULL;
         net->engine->layer_backward(net->layer[l], reads_mixed ? net->dmixed : dx, dy, wanted);
         if (reads_mixed)
             net->engine->depth_backward(net->depth, net->dmixed, wanted);

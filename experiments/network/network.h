@@ -49,7 +49,7 @@ typedef struct {
     Head *head;
     Tensor *map[MAX_LAYERS + 1]; /* the images, then each layer's output */
     Tensor *mixed, *dmixed;      /* of the hidden ones, and its gradient; with a depth mix */
-    Tensor *dmap[2], *dlast;     /* gradients of hidden maps, in turn; of the last one */
+    Tensor *dhidden, *dlast;     /* gradients of the last hidden map and of the last one */
     double *numbers;             /* room for a batch's class logits or any of the vectors */
 } Network;
 
@@ -77,7 +77,7 @@ void network_reverse_alpha(Network *net, const Network *from);
  * is whole groups of 16 for each of them. */
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass);
 
-/* Adds to dfilters or dlogits, as wanted, the gradient of the last forward pass. */
+/* Adds to dfilters or dlogits, as wanted, the gradient of the last forward pass, whose maps it overwrites. */
 void network_backward(Network *net, unsigned wanted);
 
 /* Of the last forward pass: the class with the largest logit, for each of the n images. */
@@ -94,5 +94,9 @@ void network_beta(const Network *net, double *beta);
 
 /* What layer l = 0..L-1 reads. */
 const Tensor *network_input(const Network *net, int l);
+
+/* Where the backward pass leaves the gradient of map l = 1..L-1: in the place of the map after it, which
+ * nobody reads any more when layer l's turn comes; of the last one in a place of its own. */
+Tensor *network_gradient(const Network *net, int l);
 
 #endif

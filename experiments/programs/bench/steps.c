@@ -151,7 +151,7 @@ static void depth_backward(void *context)
     const Network *net = ((StepWork *)context)->net;
     net->engine->depth_backward(net->depth, net->dmixed, WANT_LOGITS);
     for (int l = net->spec.layers - 2; l >= 0; l--)
-        net->engine->depth_share(net->depth, net->dmap[0], l, true);
+        net->engine->depth_share(net->depth, net->dhidden, l, true);
 }
 
 /* One measured network: what its lines share. */
