@@ -285,13 +285,25 @@ static void row(const Convolution *conv, int group, int yo)
     }
 }
 
-/* Rows of all groups are independent: the unit of work of a thread. */
+/* Rows from..to-1; behind the second row of a square the sums over squares. */
+static void rows(const Convolution *conv, int group, int from, int to)
+{
+    for (int yo = from; yo < to; yo++) {
+        row(conv, group, yo);
+        if (conv->sums && conv->sums->squares && yo % 2 == 1)
+            SET(square_row)
+        (conv->sums->squares, conv->y, 0, units_of(conv->out.c), conv->out, group, yo / 2);
+    }
+}
+
+/* Rows of all groups are independent, those of a square belong together: the unit of work of a thread. */
 static void convolve(const Convolution *conv)
 {
+    const int h = conv->out.h, together = conv->sums && conv->sums->squares ? 2 : 1;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int group = 0; group < lanes_groups(conv->out.n); group++)
-        for (int yo = 0; yo < conv->out.h; yo++)
-            row(conv, group, yo);
+        for (int yo = 0; yo < h; yo += together)
+            rows(conv, group, yo, yo + together < h ? yo + together : h);
     if (conv->sums)
         SET(map_sums_finish)
     (conv->sums->sum, conv->sums->product, conv->sums->partials, conv->out.h, conv->out);
@@ -395,7 +407,7 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     for (int y = band.from; y < band.to; y++) {
         if (pooled && y % 2 == 0)
             SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
-        row(&conv, band.group, y);
+        rows(&conv, band.group, y, y + 1);
     }
 }
 

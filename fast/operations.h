@@ -12,10 +12,12 @@ void SET(export_matrix)(float *x, const float *lanes, int n, int c);
 
 /* Sums over batch and map that a convolution takes of its result where it stores it (fast/conv2d/sums.h): sum
  * (C) and product (C) as of channel_sums, whose other factor is `with`, a map like the result, or the result
- * itself if that is NULL. partials: map_sums_scratch bytes for this shape, or for a greater one. */
+ * itself if that is NULL. partials: map_sums_scratch bytes for this shape, or for a greater one. squares
+ * (N,C,H/2,W/2) gets the sums over its 2x2 squares, if it is not NULL and `with` is not. */
 typedef struct {
     double *sum, *product;
     const Word *with;
+    Word *squares;
     double *partials;
 } MapSums;
 size_t SET(map_sums_scratch)(Shape s);
@@ -144,6 +146,8 @@ void SET(pool_forward_marked)(Word *y, Mark *marks, const Word *x, Shape s);
 void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s);
 /* Rows 2 y and 2 y + 1 of one group of dx. */
 void SET(unpool_rows)(Word *dx, const Unpooling *unpooling, Shape s, int group, int y);
+/* Row y of one group of the sums over 2x2 squares of a map x (N,C,H,W), units first..end-1. */
+void SET(square_row)(Word *squares, const Word *x, int first, int end, Shape s, int group, int y);
 
 void SET(upsample_forward)(Word *y, const Word *x, UpsampleMode mode, int factor, Shape s);
 void SET(upsample_backward)(Word *dx, const Word *dy, UpsampleMode mode, int factor, Shape s);

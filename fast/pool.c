@@ -174,6 +174,17 @@ void SET(unpool_rows)(Word *dx, const Unpooling *unpooling, Shape s, int group, 
         }
 }
 
+void SET(square_row)(Word *squares, const Word *x, int first, int end, Shape s, int group, int y)
+{
+    const Shape out = shape_coarser(s, 2);
+    Word *to = squares + row_at(out, group, y);
+    for (int column = 0; column < out.w; column++, to += pixel_words(s))
+        for (int unit = first; unit < end; unit++)
+            for (int part = 0; part < LANES; part += VL)
+                store_unit(to + (size_t)unit * LANES + part,
+                           square_sum(square_at(x, s, group, 2 * y, 2 * column, unit, part)));
+}
+
 void SET(unpool)(Word *dx, const Unpooling *unpooling, Shape s)
 {
     assert(s.h % 2 == 0 && s.w % 2 == 0);

@@ -17,6 +17,13 @@ INLINE Square square_at(const Word *x, Shape s, int group, int y, int column, in
                     pixel};
 }
 
+/* The sum of a 2x2 square. */
+INLINE Unit square_sum(Square q)
+{
+    const Unit upper = add_units(load_unit(q.at), load_unit(q.at + q.pixel));
+    return add_units(add_units(upper, load_unit(q.at + q.row)), load_unit(q.at + q.row + q.pixel));
+}
+
 /* Marks: where the maxima of 2x2 squares stand, 0 upper left, 1 upper right, 2 lower left, 3 lower right. The
  * marks of the word at w of pooled maps, VL images of its channels, are those from w UNIT on. */
 typedef Mark MarkVec __attribute__((vector_size(VECTOR_FLOATS), may_alias));

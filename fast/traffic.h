@@ -38,17 +38,22 @@ static inline int layer_stored_level(const LayerSpec *s)
 }
 
 /* Whether the backward pass of a layer takes, on the way of dx, the sums over the batch that the layer
- * before, whose output it reads, starts from: where that has one level, and nothing is done to dx afterwards.
- */
+ * before, whose output it reads, starts from: where nothing is done to dx afterwards, and dx is all that
+ * these are of. And whether it makes the sums over 2x2 squares, which the next level of that starts from. */
 static inline bool layer_takes_sums(const LayerSpec *s, const LayerSpec *before)
 {
     const int stored = layer_stored_level(before);
-    return s->block == BLOCK_CONV && before->kept == 1u << stored && level_kept(s->kept, stored) &&
-           (s->kept & ((1u << stored) - 1)) == 0;
+    return s->block == BLOCK_CONV && (before->up == UPSAMPLE_NEAREST || before->kept == 1) &&
+           level_kept(s->kept, stored) && (s->kept & ((1u << stored) - 1)) == 0;
 }
 
-/* The sums of dx that a backward pass takes, and those of dy that are known to it. */
-enum { SUMS_TAKEN = 1, SUMS_KNOWN = 2 };
+static inline bool layer_takes_squares(const LayerSpec *s, const LayerSpec *before)
+{
+    return layer_takes_sums(s, before) && before->kept >> layer_stored_level(before) > 1;
+}
+
+/* The sums of dx that a backward pass takes, those over squares too; and those of dy that are known to it. */
+enum { SUMS_TAKEN = 1, SQUARES_TAKEN = 2, SUMS_KNOWN = 4 };
 
 /* The passes of the engine's functions of the same names, for n images. `stored` is the level that the input
  * is stored at, or each map that a depth mix takes. dx: whether the input's gradient is wanted; of a node a

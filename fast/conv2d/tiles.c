@@ -255,9 +255,13 @@ static void end_run(RowSums *row)
         end_runs(row->lanes[part], row->run[part], PAIR);
 }
 
-/* The row's partials of channels k .. */
+/* The row's partials of channels k .., and behind the second row of a square the sums over squares. */
 static void end_row(RowSums *row, const Convolution *conv, int group, int yo, int k, int channels)
 {
+    const int units = units_of(conv->out.c), end = (k + channels) / UNIT;
+    if (conv->sums->squares && yo % 2 == 1)
+        SET(square_row)
+    (conv->sums->squares, conv->y, k / UNIT, end < units ? end : units, conv->out, group, yo / 2);
     double *partial = partial_at(conv->sums, conv->out, group, yo, conv->out.h) + k;
     end_run(row);
     for (int part = 0; part < PARTS; part++)
@@ -288,7 +292,9 @@ static void row(const Convolution *conv, int group, int yo, int tile, bool two)
 static void convolve(const Convolution *conv)
 {
     const int groups = lanes_groups(conv->out.n), tiles = conv->cut.tiles;
-    const int rows = parts_of(BAND, conv->out.w), bands = parts_of(conv->out.h, rows);
+    const int least = parts_of(BAND, conv->out.w),
+              rows = conv->sums && conv->sums->squares ? least + least % 2 : least,
+              bands = parts_of(conv->out.h, rows);
 #pragma omp parallel
     {
         configure(&conv->cut);

@@ -35,8 +35,9 @@ typedef struct {
     Word *out[PIXELS];
     const Word *dpooled[SQUARES];
     Word *pooled[SQUARES];
-    double *partial; /* of its sums, or NULL */
-    int used;        /* lanes of its group */
+    Word *squares[SQUARES]; /* sums over them to make, or NULL */
+    double *partial;        /* of its sums, or NULL */
+    int used;               /* lanes of its group */
 } Tile;
 
 /* The line more keeps the 36 positions of one channel out of the same set of the cache. */
@@ -75,6 +76,8 @@ static void locate(Tile *tile, const Winograd *win, int number, Word *nowhere)
         const int y = top / 2 + q / 2, x = left / 2 + q % 2;
         tile->dpooled[q] = coarse_pixel(real ? win->unpooling.dy : NULL, win->out, group, y, x);
         tile->pooled[q] = (Word *)coarse_pixel(real ? win->pooled : NULL, in, group, y, x);
+        tile->squares[q] =
+            (Word *)coarse_pixel(real && win->sums ? win->sums->squares : NULL, out, group, y, x);
     }
 }
 
@@ -167,13 +170,14 @@ INLINE void add_pooled(Vec y[UNIT][PIXELS], const Unpooling *unpooling, const Ti
     }
 }
 
-/* One tile of the `real` filters of a unit, to `at` in its pixels, and their sums. The one beyond an odd last
- * has filters of 0, but 0 times infinity is NaN. */
+/* One tile of the `real` filters of a unit, to `at` in its pixels, their sums, and those over squares. The
+ * one beyond an odd last has filters of 0, but 0 times infinity is NaN. */
 INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile, size_t at, const float *m,
                     const Vec bias[UNIT], int real, const bool add, const bool pooling, const bool summing,
-                    const Word *with)
+                    const Word *with, const bool squaring)
 {
     RunSums run[UNIT] = {{{{0}}, {{0}}}};
+    Unit square[SQUARES];
     _Static_assert((int)PIXELS <= (int)BF16_RUN, "a tile is a run");
     Vec y[UNIT][PIXELS] = {{{0}}};
     UNROLL_UNIT
@@ -196,7 +200,14 @@ INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile,
         UNROLL_UNIT
         for (int i = 0; i < UNIT && summing; i++)
             add_pixel(&run[i], u.channel[i], factor.channel[i]);
+        const int q = p / TILE / 2 * 2 + p % TILE / 2;
+        if (squaring)
+            square[q] = p / TILE % 2 + p % 2 > 0 ? add_units(square[q], u) : u;
     }
+#pragma GCC unroll 4
+    for (int q = 0; q < SQUARES && squaring; q++)
+        if (tile->squares[q])
+            store_unit(tile->squares[q] + at, square[q]);
     UNROLL_UNIT
     for (int i = 0; i < UNIT && summing; i++)
         lanes[i] = lane_sums(&run[i]);
@@ -232,18 +243,23 @@ static void scatter_block(const Winograd *win, const Tile tiles[TILES], const fl
                 bias[i] = broadcast(win->bias && k + f + i < win->out.c ? win->bias[k + f + i] : 0);
             LaneSums *sums = &lanes[lane / VL][f];
             const Word *with = win->sums ? win->sums->with : NULL;
-            if (win->unpooling.dy && with)
-                scatter(win, sums, tile, at, products, bias, real, false, true, true, with);
+            const bool squaring = win->sums && win->sums->squares;
+            if (win->unpooling.dy && with && squaring)
+                scatter(win, sums, tile, at, products, bias, real, false, true, true, with, true);
+            else if (win->unpooling.dy && with)
+                scatter(win, sums, tile, at, products, bias, real, false, true, true, with, false);
             else if (win->unpooling.dy)
-                scatter(win, sums, tile, at, products, bias, real, false, true, false, NULL);
+                scatter(win, sums, tile, at, products, bias, real, false, true, false, NULL, false);
             else if (win->add)
-                scatter(win, sums, tile, at, products, bias, real, true, false, false, NULL);
+                scatter(win, sums, tile, at, products, bias, real, true, false, false, NULL, false);
+            else if (with && squaring)
+                scatter(win, sums, tile, at, products, bias, real, false, false, true, with, true);
             else if (with)
-                scatter(win, sums, tile, at, products, bias, real, false, false, true, with);
+                scatter(win, sums, tile, at, products, bias, real, false, false, true, with, false);
             else if (win->sums)
-                scatter(win, sums, tile, at, products, bias, real, false, false, true, NULL);
+                scatter(win, sums, tile, at, products, bias, real, false, false, true, NULL, false);
             else
-                scatter(win, sums, tile, at, products, bias, real, false, false, false, NULL);
+                scatter(win, sums, tile, at, products, bias, real, false, false, false, NULL, false);
         }
     if (win->sums)
         store_partials(win, tiles, lanes, k);

@@ -13,7 +13,7 @@
  * here, and a pass over dy anywhere else. */
 #include "../conv2d/parts.h"
 #include "../conv2d/sums.h"
-#include "../operations.h"
+#include "../pool.h"
 #include <assert.h>
 #include <omp.h>
 #include <string.h>
@@ -61,11 +61,9 @@ INLINE void store_square(const Part *part, int y, int x, int unit, const int uni
     const size_t to = y * row_words(shape_coarser(part->s, 2)) + x * pixel_words(part->s);
 #pragma GCC unroll 4
     for (int word = unit * LANES; word < (unit + units) * LANES; word += VL) {
-        Unit sum = {{{0}}};
-#pragma GCC unroll 4
-        for (int p = 0; p < 4; p++)
-            sum = add_units(sum, load_unit(part->a + pixel_of(part, y, x, p, 2) + word));
-        store_unit(part->squares + to + word, sum);
+        const Square square = {part->a + pixel_of(part, y, x, 0, 2) + word, row_words(part->s),
+                               pixel_words(part->s)};
+        store_unit(part->squares + to + word, square_sum(square));
     }
 }
 

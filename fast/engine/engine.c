@@ -135,6 +135,7 @@ void SET(scratch_free)(Scratch *s)
         free(s->part[e].data);
     for (int r = 0; r < MAX_LEVELS; r++) {
         free(s->dsum[r].data);
+        free(s->squares[r].data);
         free(s->dpooled[r].data);
         free(s->upsampled[r].data);
         free(s->skips[r].data);

@@ -46,6 +46,12 @@ static float *floats(size_t count, bool *ok)
     return b.data;
 }
 
+/* Whether a layer after this one makes the sums over squares of dy, which takes a scratch that they share. */
+static bool halves(const Layer *layer)
+{
+    return layer->spec.up == UPSAMPLE_NEAREST && layer->top > layer->stored && !layer->own_scratch;
+}
+
 static bool grow_scratch(Layer *layer, int batch)
 {
     Scratch *s = layer->scratch;
@@ -66,6 +72,7 @@ static bool grow_scratch(Layer *layer, int batch)
             ok = ok &&
                  SET(buffer_grow)(&s->conv, SET(bands_scratch)(block_at(layer, batch, r), layer->threads));
         ok = ok && (r == 0 || SET(buffer_grow)(&s->dsum[r], out));
+        ok = ok && (r != layer->stored + 1 || !halves(layer) || SET(buffer_grow)(&s->squares[r], out));
         ok = ok && ((r == 0 && !finer) || SET(buffer_grow)(&s->dpooled[r], in));
         ok = ok && (!finer || SET(buffer_grow)(&s->finer[r], in));
         ok = ok && (r == 0 || spec->up == UPSAMPLE_NEAREST || SET(buffer_grow)(&s->upsampled[r], full));
@@ -290,7 +297,8 @@ void SET(layer_forward)(Layer *layer, Tensor *y, const Tensor *x, Pass pass)
     y->shape.n = n;
     y->level = layer->stored;
     y->gradient = false;
-    y->with = layer->top == layer->stored ? layer->activation[layer->top] : NULL;
+    y->halved = halves(layer);
+    y->with = layer->top == layer->stored || y->halved ? layer->activation[layer->stored] : NULL;
     layer->x = x;
     Done done = {false, false};
     for (int r = 0; r <= layer->top; r++) {

@@ -15,10 +15,13 @@ struct Tensor {
     bool gradient; /* a stored pixel is the sum over its square, not each of its pixels */
     Word *data;    /* tensor_words of the capacity at level 0 */
     /* Of a layer's output: the map whose products with its gradient, added up, the layer's backward pass
-     * starts from, as stored; NULL if it needs more than these sums. Of the gradient: sums (2,C), of it and
-     * of these products, which are valid while `summed`. */
+     * starts from, as stored; NULL if it takes no such sums from outside. And whether it also starts from the
+     * gradient's sums over 2x2 squares. Of the gradient: sums (2,C), of it and of these products, and
+     * squares, NULL if nobody needs them, both of which are valid while `summed`. */
     const Word *with;
+    bool halved;
     double *sums;
+    Word *squares;
     bool summed;
 };
 
@@ -42,6 +45,7 @@ struct Scratch {
     Buffer conv, reduce;          /* of the convolutions, of the sums over the batch */
     Buffer dsum[MAX_LEVELS];      /* dy brought to level r: the gradient of mixed maps, not yet times alpha;
                                      dy itself is the one of the level that it is stored at */
+    Buffer squares[MAX_LEVELS];   /* dsum[r] of another layer: one makes that of the layer before */
     Buffer dpooled[MAX_LEVELS];   /* of its input; the level that dx is stored at is dx itself */
     Buffer upsampled[MAX_LEVELS]; /* full-size maps, for bilinear upsampling only */
     Buffer finer[MAX_LEVELS];     /* the input at a level finer than it is stored at */

@@ -1,7 +1,8 @@
 /* The multi-resolution layer of the engine: backward. Twin of ref/multires.c, whose numbers 5 to 1 it keeps:
  *
  *     5, 4. dsum[r]    dy brought to level r, from level to level: the sum of each 2x2 square, on the way of
- *                      the sums over the batch that 3 starts from, which also give the gradient of alpha
+ *                      the sums over the batch that 3 starts from, which also give the gradient of alpha; the
+ *                      first of them on the way of dy, in the layer after
  *     3. dconv[r]      batch norm and ReLU
  *     2. dw, dpooled[r]
  *     1. dx            from the coarsest level up, on the way of 2
@@ -10,10 +11,10 @@
  *
  * Bytes, in maps read or written for one level: the sums read dsum and z, the next pass reads them again and
  * x and writes dx, 6 in all, and a quarter each for the next level's dsum and for its dx. The sums must be
- * known before the second pass: a layer of one level is handed them by the pass that writes its dsum, as the
- * next layer's dx, which reads z for that, 5 in all; with several levels their squares would be made there.
- * Where there are no bands dconv is written once and read twice more, and a direct convolution adds to what
- * pooling has written: 2 more.
+ * known before the second pass: those of the level that dy is stored at, and the next level's dsum, are
+ * handed on by the pass that writes dy, as the next layer's dx, which reads z for that: 5 in all. Where there
+ * are no bands dconv is written once and read twice more, and a direct convolution adds to what pooling has
+ * written: 2 more.
  *
  * Claims: eq1.fast. */
 #include "../ranks.h"
@@ -75,6 +76,20 @@ static void pass_level(Layer *layer, const Word *dsum, int n, int r)
         memset(next, 0, tensor_words(map) * sizeof *next);
         SET(upsample_backward)(next, dsum, UPSAMPLE_NEAREST, 2, map);
     }
+}
+
+/* dsum of level r: dy, or with it from the layer after, or in scratch. */
+static Word *dsum_at(const Layer *layer, const Tensor *dy, int r)
+{
+    const bool brought = r == dy->level + 1 && dy->summed && dy->squares;
+    return r == dy->level ? dy->data : brought ? dy->squares : layer->scratch->dsum[r].data;
+}
+
+/* Room for dsum[r] of the layer before, which this layer's own stays beside. */
+static Word *squares_at(const Layer *layer, int r)
+{
+    const Scratch *s = layer->scratch;
+    return kept(layer, r) && layer->dconv[r] == s->squares[r].data ? s->dsum[r].data : s->squares[r].data;
 }
 
 /* With bilinear upsampling every level comes from dy, before dy is overwritten. */
@@ -161,9 +176,11 @@ static void input_backward(Layer *layer, Tensor *dx, float *dfilters, int n)
     dx->level = stored;
     dx->gradient = true;
     dx->summed = layer->x->with && sums_dx(layer);
+    dx->squares = dx->summed && layer->x->halved ? squares_at(layer, stored + 1) : NULL;
     const MapSums sums = {.sum = dx->sums,
                           .product = dx->sums + layer->spec.channels_in,
                           .with = layer->x->with,
+                          .squares = dx->squares,
                           .partials = layer->scratch->reduce.data};
     bool packed = false;
     for (int r = layer->top > stored ? layer->top : stored; r >= 0; r--) {
@@ -198,7 +215,7 @@ void SET(layer_backward)(Layer *layer, Tensor *dx, Tensor *dy, unsigned wanted)
     if (layer->spec.block == BLOCK_MBCONV)
         SET(layer_pool)(layer, n);
     for (int r = dy->level; r <= layer->top; r++) {
-        Word *dsum = r == dy->level ? dy->data : layer->scratch->dsum[r].data;
+        Word *dsum = dsum_at(layer, dy, r);
         if (!kept(layer, r)) {
             pass_level(layer, dsum, n, r);
             continue;

@@ -4,8 +4,8 @@
  *
  * At one level of a layer in the middle of a net with nearest upsampling, where Winograd's algorithm pays,
  * that is 4 maps forward and 6 backward in a step of the filters, 9 where bands do not pay, and one less each
- * where the sums over the batch come with the gradient, to a layer of one level; a level more
- * takes a quarter of a map for the next level's x, dsum and dx each, and their marks. */
+ * where the sums over the batch come with the gradient; a level more takes a quarter of a map for the next
+ * level's x, dsum and dx each, and their marks. */
 #include "traffic.h"
 #include "layer.h"
 
@@ -24,11 +24,12 @@ enum {
     DSUM_COARSER = 1 << 10,
     DX = 1 << 11,
     DX_COARSER = 1 << 12,
-    DX_STORED = 1 << 13,
-    WIDE = 1 << 14, /* the expanded maps of MBConv, and another of them */
+    DX_STORED = 1 << 13, /* at the level that the input is stored at */
+    WIDE = 1 << 14,      /* the expanded maps of MBConv, and another of them */
     OTHER = 1 << 15,
-    Z_BEFORE = 1 << 16, /* the activation of the layer before, at the level that the input is stored at */
-    MAPS = 17
+    Z_BEFORE = 1 << 16,  /* the activation of the layer before, at the level that the input is stored at */
+    DX_HALVED = 1 << 17, /* at the level after that */
+    MAPS = 18
 };
 
 /* What may be so at level r. */
@@ -58,7 +59,8 @@ enum {
     BANDS = 1 << 23,   /* dconv is wanted, and made in bands that no map holds */
     PLACED = 1 << 24,  /* or in the place of dsum */
     TAKEN = 1 << 25,   /* sums for the layer before are taken on the way of dx */
-    UNKNOWN = 1 << 26  /* those of dsum are not known */
+    SQUARED = 1 << 26, /* and its next dsum is made */
+    UNKNOWN = 1 << 27  /* the sums of dsum are not known */
 };
 
 /* Convolutions whose products a pass makes. */
@@ -95,7 +97,7 @@ static const PassRow backward_passes[] = {
     {"clear the next dsum", PASSED | NEXT, 0, DSUM_COARSER, 0},
     {"pass dsum on", PASSED | NEXT, DSUM | DSUM_COARSER, DSUM_COARSER, 0},
     {"sums over the batch", KEPT | UNKNOWN, DSUM | Z, 0, 0},
-    {"pass dsum on meanwhile", KEPT | NEXT, 0, DSUM_COARSER, 0},
+    {"pass dsum on meanwhile", KEPT | NEXT | UNKNOWN, 0, DSUM_COARSER, 0},
     {"the skip at a finer level", KEPT | SKIP | LOGITS | FINER, X_STORED, X, 0},
     {"dalpha of the skip", KEPT | SKIP | LOGITS, DSUM | X, 0, 0},
     {"x at a finer level", KEPT | CONV | FILTERS | FINER, X_STORED, X, 0},
@@ -142,6 +144,7 @@ static const PassRow backward_passes[] = {
     {"data of the expansion", CHAIN | INPUT, WIDE | DX, DX, EXPANSION},
 
     {"sums for the layer before, meanwhile", TAKEN, Z_BEFORE, 0, 0},
+    {"its next dsum, meanwhile", SQUARED, 0, DX_HALVED, 0},
     {"to the level of dx", KEPT | INPUT | FINER, DX | DX_STORED, DX_STORED, 0},
 };
 
@@ -178,6 +181,8 @@ static double bytes_of(const Place *p, unsigned map)
     case DX_STORED:
     case Z_BEFORE:
         return map_bytes(map_at(p, s->channels_in, p->in));
+    case DX_HALVED:
+        return map_bytes(map_at(p, s->channels_in, p->in + 1));
     case X_COARSER:
     case DX_COARSER:
         return map_bytes(map_at(p, s->channels_in, r + 1));
@@ -309,6 +314,7 @@ Traffic SET(layer_backward_traffic)(const LayerSpec *s, int n, int stored, bool 
     for (p.level = 0; p.level <= last; p.level++) {
         p.state = state_of(&p, p.level) | so(dx, INPUT) | so(wanted & WANT_FILTERS, FILTERS) |
                   so(wanted & WANT_LOGITS, LOGITS) | so(sums & SUMS_TAKEN && p.level == stored, TAKEN) |
+                  so(sums & SQUARES_TAKEN && p.level == stored, SQUARED) |
                   so(!(sums & SUMS_KNOWN && p.level == p.out), UNKNOWN);
         const bool chain = p.state & KEPT && p.state & MBCONV && p.state & (INPUT | FILTERS);
         const bool gradient = p.state & KEPT && p.state & CONV && p.state & (INPUT | FILTERS),

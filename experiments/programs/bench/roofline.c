@@ -38,20 +38,20 @@ static int input_level(const NetworkSpec *s, const Stored *stored, int l)
     return s->depth && l == s->layers - 1 ? stored->mixed : stored->map[l];
 }
 
-/* Whether layer l takes the sums that layer l - 1 starts from; whether nothing is added to what they are of.
- */
-static bool takes_sums(const NetworkSpec *s, int l)
+/* Which sums layer l takes for layer l - 1. */
+static unsigned sums_taken(const NetworkSpec *s, int l)
 {
     if (l < 1 || l >= s->layers || (s->depth && l == s->layers - 1))
-        return false;
+        return 0;
     const LayerSpec layer = network_layer(s, l), before = network_layer(s, l - 1);
-    return layer_takes_sums(&layer, &before);
+    return (layer_takes_sums(&layer, &before) ? SUMS_TAKEN : 0) |
+           (layer_takes_squares(&layer, &before) ? SQUARES_TAKEN : 0);
 }
 
+/* And whether layer l is handed its own, since nothing is added to what they are of. */
 static unsigned sums_of(const NetworkSpec *s, int l)
 {
-    return (takes_sums(s, l) ? SUMS_TAKEN : 0) |
-           (takes_sums(s, l + 1) && !(s->depth >> l & 1) ? SUMS_KNOWN : 0);
+    return sums_taken(s, l) | (sums_taken(s, l + 1) && !(s->depth >> l & 1) ? SUMS_KNOWN : 0);
 }
 
 /* Both directions of layer l. */
