@@ -156,30 +156,38 @@ static void pack_filters(float *packed, const float *w, int filters, int channel
                                   w, block * BLOCK + f, c, filters, channels, flipped);
 }
 
-/* The lines that scatter needs of 8 filters of every tile, a share at each position: of y a pixel, and of the
- * map that it is multiplied with, of the
- * gradient of pooled maps a pixel, and its marks. */
+/* Adds the lines of 8 filters of a pixel. */
+INLINE int add_lines(const void *lines[LINES], int count, const Word *pixel)
+{
+    for (int f = 0; f < BLOCK / UNIT; f++)
+        lines[count++] = pixel + f * LANES;
+    return count;
+}
+
+/* The lines that scatter needs of 8 filters of every tile, a share at each position: first a pixel of y; of
+ * the gradient of pooled maps and of sums over squares a pixel; its marks; last a pixel of the map that y is
+ * multiplied with. */
 static int lines_of(const void *lines[LINES], const Winograd *win, const Tile tiles[TILES], int position,
                     int k)
 {
-    const int q = position % SQUARES,
-              share = position < PIXELS ? 0 : position / SQUARES - PIXELS / SQUARES + 1;
+    const int q = position % SQUARES, share = position / SQUARES - PIXELS / SQUARES,
+              last = position + PIXELS - POSITIONS;
     const size_t at = (size_t)k / UNIT * LANES;
+    const bool with = win->sums && win->sums->with && last >= 0;
     int count = 0;
     for (int t = 0; t < TILES; t++) {
         const Word *dpooled = tiles[t].dpooled[q];
-        if (share == 0)
-            for (int f = 0; f < BLOCK / UNIT; f++) {
-                lines[count++] = tiles[t].out[position] + at + f * LANES;
-                if (win->sums && win->sums->with && tiles[t].partial)
-                    lines[count++] = win->sums->with + (tiles[t].out[position] - win->y) + at + f * LANES;
-            }
-        else if (share == 1 && dpooled)
-            for (int f = 0; f < BLOCK / UNIT; f++)
-                lines[count++] = dpooled + at + f * LANES;
-        else if (share == 2 && dpooled && win->unpooling.marks)
+        if (share < 0)
+            count = add_lines(lines, count, tiles[t].out[position] + at);
+        if (share == 0 && dpooled)
+            count = add_lines(lines, count, dpooled + at);
+        if (share == 0 && tiles[t].squares[q])
+            count = add_lines(lines, count, tiles[t].squares[q] + at);
+        if (share == 1 && dpooled && win->unpooling.marks)
             for (int f = 0; f < BLOCK; f += BLOCK / 2)
                 lines[count++] = win->unpooling.marks + (dpooled + at - win->unpooling.dy) * UNIT + f * LANES;
+        if (with && tiles[t].partial)
+            count = add_lines(lines, count, win->sums->with + (tiles[t].out[last] - win->y) + at);
     }
     return count;
 }
@@ -228,6 +236,8 @@ static void multiply_block(float *m, const float *v, const Winograd *win, int k,
             for (int i = 0; i < ROW; i += VECTORS * VL)
                 multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
                          later ? later->in[p] : tiles[0].in[p], lines, count);
+        for (int line = channels; line < count; line++)
+            __builtin_prefetch(lines[line]);
     }
 }
 
