@@ -77,7 +77,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-emulated check-aarch64 check-no-avx check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-emulated check-aarch64 check-no-avx coverage check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -224,6 +224,21 @@ check-aarch64: $(BUILD)/train
 check-no-avx: $(BUILD)/check all
 	@bash tests/emulated.sh "qemu-x86_64 -cpu Nehalem" $(BUILD) $(BUILD) $(BUILD) $(SUITES)
 
+# Lines, functions and branches that make check reaches, by folder, in a build of its own by gcc (package gcovr). A function that
+# nothing enters must have its reason in tests/coverage.tsv. Threads count without locks, in a quarter of the time: a count may
+# be lost, or fall below 0, where gcovr must not stop. What libgcov has to say about a full disk is no output of the program.
+COVERAGE := build-coverage
+coverage:
+	@command -v gcovr >/dev/null || { echo "coverage: there is no gcovr: sudo apt-get install gcovr" >&2; exit 1; }
+	@$(MAKE) BUILD=$(COVERAGE) TRACE=no ISAS_f32=plain ISAS_bf16="plain amx_emulated" \
+		EXTRA_FLAGS="-O1 --coverage -Wno-error" all $(COVERAGE)/check $(COVERAGE)/picture
+	@find $(COVERAGE) -name '*.gcda' -delete
+	NOPOOL_BUILD=$(COVERAGE) OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 CK_TIMEOUT_MULTIPLIER=$${CK_TIMEOUT_MULTIPLIER:-60} \
+		NOPOOL_UNTIMED=1 GCOV_ERROR_FILE=$(CURDIR)/$(COVERAGE)/gcov.log $(COVERAGE)/check
+	@gcovr --root . --object-directory $(COVERAGE) --exclude tests/ --gcov-ignore-parse-errors --json $(COVERAGE)/coverage.json \
+		$(COVERAGE) 2>$(COVERAGE)/gcovr.log || { cat $(COVERAGE)/gcovr.log; exit 1; }
+	@/usr/bin/python3 tests/coverage.py $(COVERAGE)/coverage.json tests/coverage.tsv $(COVERAGE)/lines.txt
+
 # Every reader against random files, with libFuzzer, in a build of its own by clang (packages clang, libclang-rt-dev and
 # libomp-dev, which nothing else needs). FUZZ_SECONDS each; READERS="idx config" are some of them.
 FUZZ_CC      ?= clang
@@ -295,7 +310,7 @@ data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
-OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind build-aarch64 build-aarch64-unfused
+OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind build-aarch64 build-aarch64-unfused build-coverage
 clean:
 	@bash experiments/tables/clean.sh $(BUILD) $(OTHER_BUILDS)
 

@@ -55,6 +55,13 @@ START_TEST(test_faster_set_is_named_with_how_much)
 }
 END_TEST
 
+/* Times of a build with counters, or of an emulator, say nothing of the sets: then nothing but that they are
+ * taken is judged. */
+static bool untimed(void)
+{
+    return getenv("NOPOOL_UNTIMED") != NULL;
+}
+
 /* ref is never the fastest, for layers of every kind and for a fabric. */
 START_TEST(test_every_network_can_be_timed)
 {
@@ -85,7 +92,10 @@ START_TEST(test_every_network_can_be_timed)
                           .momentum = 0.1,
                           .net = NET_FABRIC_DENSE};
     char words[64];
-    ck_assert(faster_set(words, &s, &ref_engine));
+    const bool faster = faster_set(words, &s, &ref_engine);
+    if (untimed())
+        return;
+    ck_assert(faster);
     ck_assert_msg(strstr(words, "times as fast with --kernels=") != NULL, "%s", words);
 }
 END_TEST
@@ -123,7 +133,7 @@ START_TEST(test_a_long_run_says_which_set_is_faster)
         ck_assert_int_eq(waitpid(child, &status, 0), child);
         ck_assert_ptr_nonnull(printed);
         const char *estimate = strstr(printed, ": about "), *said = strstr(printed, "times as fast with");
-        ck_assert_msg((said != NULL) == (part == 0), "%s", printed);
+        ck_assert_msg(part == 0 ? said || untimed() : !said, "%s", printed);
         if (said)
             ck_assert_msg(said > estimate && !strstr(said + 1, "times as fast"), "%s", printed);
         free(printed);
