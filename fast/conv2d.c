@@ -110,7 +110,7 @@ size_t SET(conv2d_packed)(Conv2dShape s)
     const size_t backward = (size_t)units_of(s.c) * UNIT * units_of(s.k);
     const size_t bytes = (forward > backward ? forward : backward) * s.side * s.side * sizeof(Weight);
 #ifdef TILE_PRODUCTS
-    const size_t tiles = SET(conv2d_tiles_packed)(s);
+    const size_t tiles = SET(conv2d_tiles_scratch)(s, 0);
     return tiles > bytes ? tiles : bytes;
 #else
     return bytes;

@@ -44,10 +44,11 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
 
 #ifdef TILE_PRODUCTS
 /* The same by tile products: forward, or `backward` data from dy as x to dx as y, which it writes or adds to,
- * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch. */
+ * at stride 1; backward weights of 3x3 filters at stride 1. And the bytes of their scratch, of which the
+ * packed filters take those for no thread. */
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
                        bool add, const MapSums *sums, Conv2dShape s, void *scratch);
-size_t SET(conv2d_tiles_packed)(Conv2dShape s);
+size_t SET(conv2d_tiles_scratch)(Conv2dShape s, int threads);
 void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                         void *scratch);
 size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads);

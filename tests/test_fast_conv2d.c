@@ -1,6 +1,7 @@
 /* The fast convolutions against ref, in every instruction set, over shapes around the tiles: 4 pixels, 6 or
- * 3 filters, 16 images; on AMX 2 pixels, 32 channels going in, 16 or 32 coming out, and 16 of either in
- * backward weights, bands of 32 pixels. Bounds as derived in fast/conv2d.c and its neighbours. */
+ * 3 filters, 16 images; on AMX 2 pixels, 32 channels going in, of which up to 10 are gathered from nine
+ * taps, 16 or 32 coming out, and 16 of either in backward weights, bands of 32 pixels. Bounds as derived in
+ * fast/conv2d.c and its neighbours. */
 #include "../ref/conv2d.h"
 #include "compare.h"
 #include "lanes.h"
@@ -19,6 +20,7 @@ static const Conv2dShape table[] = {
     {3, 31, 15, 2, 3, 3, 1},  {17, 32, 16, 3, 2, 3, 1}, {2, 33, 17, 1, 3, 3, 1},  {1, 64, 32, 2, 2, 3, 1},
     {5, 65, 33, 1, 1, 3, 1},  {3, 15, 31, 3, 5, 3, 1},  {18, 33, 65, 2, 1, 3, 1}, {3, 128, 128, 2, 3, 3, 1},
     {9, 4, 3, 3, 33, 3, 1},   {17, 3, 5, 9, 11, 3, 1},  {16, 2, 4, 13, 7, 3, 1},  {20, 33, 17, 3, 3, 1, 1},
+    {17, 9, 10, 3, 4, 3, 1},  {18, 3, 35, 2, 5, 3, 1},  {3, 11, 33, 3, 4, 3, 1},
 };
 enum { ROWS = sizeof table / sizeof *table };
 

@@ -69,13 +69,15 @@ size_t SET(conv2d_scratch)(Conv2dShape s, int threads)
     const int partials = lanes_groups(s.n) * group_parts(s);
     const size_t weights =
         (partials_floats(&p, partials) + bias_floats(s) + thread_items(&p) * threads) * sizeof(float);
-    const size_t packed = SET(conv2d_packed)(s), most = weights > packed ? weights : packed;
+    const size_t packed = SET(conv2d_packed)(s);
+    size_t most = weights > packed ? weights : packed;
 #ifdef TILE_PRODUCTS
-    const size_t tiles = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
-    return tiles > most ? tiles : most;
-#else
-    return most;
+    const size_t tiles = SET(conv2d_tiles_scratch)(s, threads),
+                 gradient = SET(conv2d_backward_weights_tiles_scratch)(s, threads);
+    most = tiles > most ? tiles : most;
+    most = gradient > most ? gradient : most;
 #endif
+    return most;
 }
 
 /* Adds to `sums` (rows x columns vectors, `padded` floats apart) the products of one row and one tap:

@@ -81,8 +81,8 @@ typedef struct {
     void (*add)(float *dw, const float *partials, int count, Conv2dShape s);
 } WeightsKernel;
 
-/* What direct sums are like, of single products and of tiles: no room beyond the registers, a partial a part,
- * and sums of dx a row. */
+/* What direct sums are like, of single products and of tiles: nothing is kept from band to band, a partial a
+ * part, and sums of dx a row. */
 INLINE size_t no_floats(Conv2dShape s)
 {
     (void)s;

@@ -4,22 +4,24 @@
  *
  * The layout is the operand of the product as it stands: up to 16 consecutive units of a pixel are a tile of
  * 16 pairs of channels x 16 images; a tile of filters is up to 16 output channels x 16 pairs of channels; the
- * sums are output channels x images. Zero padding is a tap that is skipped.
+ * sums are output channels x images. Zero padding is a tap that is skipped. Of a map of few channels all nine
+ * taps become one pixel first (fast/conv2d/tiles_operands.c).
  *
  * Bound by arithmetic, if the loads come from the caches nearby: a product takes 16 cycles, a load 8 at best.
- * Two tiles of filters x two neighbouring pixels stay in registers over all taps and channels: 4 loads (4 KB)
- * and 4 products a step, so the loads take half the time of the products, and four sums in flight cover the
- * latency of 52 cycles. One by one each product would need two loads, and wait. At 64 channels and 9 taps the
- * step is made 18 times, 1152 cycles of products, for 4 tiles to be stored and rounded.
+ * Two tiles of filters x two neighbouring pixels stay in registers over all taps and channels, so four sums
+ * are in flight and cover the latency of 52 cycles. Of a row of three taps they read four pixels: the right
+ * one of a tap is the left one of the next, and stays in its register. So 10 loads (10 KB) go with 12
+ * products, 8 with 8 in a row of two pixels, where each tap by itself would take 12 and 10; the loads take
+ * 0.42 and 0.5 of the time of the products. At 128 channels, whose filters do not stay in the first cache,
+ * that is 53 bytes a cycle of products instead of 64, and the second cache gives about 47: there bytes
+ * decide. These are counts, not times. At 64 channels and 9 taps 72 products, 1152 cycles, are made for 4
+ * tiles to be stored and rounded.
  *
  * The filters of a pair of tiles (36 KB at 64 channels) are used for about BAND pixels before those of the
  * next; a row and its two neighbours (192 KB at 32 x 64) wait in the second cache.
  *
- * Channels are cut into equal blocks of at most 16 units, so that one configuration serves all of them; where
- * they do not divide, the last block starts earlier, and the filters of units that are counted already are 0.
- * So nothing beyond a pixel's units is ever read: it may be NaN, or past the end.
- *
- * Error: a sum of n = S S C products (S S K backward), in tiles of at most 32. Additions of 0 are exact, so a
+ * Error: a sum of n = S S C products (S S K backward), in tiles of at most 32: row of taps by row, in each
+ * block of channels by block, in each tap by tap. Additions of 0 are exact, so a
  * product is rounded at most n - 1 times on its way, and once more with the bias or with what is in dx:
  * |got - ref| <= (n + 2) 2^-24 gauge, and one rounding of 2^-8 when the result is stored. Denormals:
  * fast/kernels.h. */
@@ -28,23 +30,17 @@
 
 #ifdef TILE_PRODUCTS
 #include "sums.h"
-#include "tiles.h"
+#include "tiles_operands.h"
 #include <assert.h>
+#include <omp.h>
 
-/* How channels are cut: `blocks` of `pairs` units going in, `tiles` of `units` units coming out. */
+/* What every tile of one call shares. The operation is a convolution from x, of a plan's `in`, to y. */
 typedef struct {
-    int blocks, pairs, tiles, units;
-} Cut;
-
-/* What every tile of one call shares. The operation is a convolution from x (shape in) to y (shape out). */
-typedef struct {
+    TilePlan plan;
     Rows x;
     const uint32_t *weights;
     const float *bias;
     Word *y;
-    Shape in, out;
-    int side;
-    Cut cut;
     bool add, relu; /* add to y; max(.., 0) */
     const MapSums *sums;
 } Convolution;
@@ -59,118 +55,65 @@ typedef struct {
 
 enum { BAND = 32 };
 
-/* The tile registers: sums of either filters at either pixel, filters, pixels. */
+/* The tile registers: sums of either filters at either pixel, filters, pixels, of which the right one of a
+ * tap is the left one of the next. */
 #define FIRST_LEFT   0
 #define FIRST_RIGHT  1
 #define SECOND_LEFT  2
 #define SECOND_RIGHT 3
 #define FIRST        4
 #define SECOND       5
-#define LEFT         6
-#define RIGHT        7
+#define EVEN_PIXEL   6
+#define ODD_PIXEL    7
 enum { SUMS = 4 };
 
-/* Parts of at most `most` that are as equal as can be: how many; `count` of a part. */
-static int parts_of(int count, int most)
+static void configure(const TilePlan *p)
 {
-    return (count + most - 1) / most;
-}
-
-static Cut cut_of(int channels, int filters)
-{
-    const int in = units_of(channels), out = units_of(filters);
-    Cut cut = {.blocks = parts_of(in, TILE_COLUMNS), .tiles = parts_of(out, TILE_ROWS / UNIT)};
-    cut.pairs = parts_of(in, cut.blocks);
-    cut.units = parts_of(out, cut.tiles);
-    return cut;
-}
-
-/* The first unit of a block. */
-static int block_start(Cut cut, int block, int units)
-{
-    const int start = block * cut.pairs;
-    return start + cut.pairs <= units ? start : units - cut.pairs;
-}
-
-/* Words of a tile's packed filters, all taps and blocks. */
-static size_t tile_weights(const Cut *cut, int side)
-{
-    return (size_t)side * side * cut->blocks * TILE_WORDS;
-}
-
-size_t SET(conv2d_tiles_packed)(Conv2dShape s)
-{
-    const Cut forward = cut_of(s.c, s.k), backward = cut_of(s.k, s.c);
-    const size_t one = forward.tiles * tile_weights(&forward, s.side);
-    const size_t other = backward.tiles * tile_weights(&backward, s.side);
-    return (one > other ? one : other) * sizeof(uint32_t);
-}
-
-/* The weights of filter f at one tap for the pairs of a block; 0 beyond the last, and for channels that
- * earlier blocks have counted. Backward data is the forward pass from dy with the filters flipped and
- * transposed. */
-INLINE void pack_row(uint32_t *to, const float *w, bool backward, Conv2dShape s, const Cut *cut, int block,
-                     int f, int tap)
-{
-    const int taps = s.side * s.side, in = backward ? s.k : s.c, out = backward ? s.c : s.k;
-    const size_t k_step = (size_t)s.c * taps, c_step = taps, step = backward ? k_step : c_step;
-    const float *from = w + f * (backward ? c_step : k_step) + (backward ? taps - 1 - tap : tap);
-    const int first = UNIT * block_start(*cut, block, units_of(in)), counted = UNIT * block * cut->pairs;
-    const int end = first + UNIT * cut->pairs < in ? first + UNIT * cut->pairs : in;
-    float channels[UNIT][TILE_COLUMNS] __attribute__((aligned(64))) = {{0}};
-    for (int c = counted; c < end && f < out; c++)
-        channels[c % UNIT][(c - first) / UNIT] = from[c * step];
-    for (int part = 0; part < TILE_COLUMNS; part += VL)
-        store_unit((Word *)to + part, (Unit){{load(channels[0] + part), load(channels[1] + part)}});
-}
-
-/* Each tile of filters as [tap][block][filter][pair]. */
-static void pack_filters(uint32_t *packed, const float *w, bool backward, Conv2dShape s, const Cut *cut)
-{
-    const int taps = s.side * s.side, rows = cut->units * UNIT;
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int tile = 0; tile < cut->tiles; tile++)
-        for (int tap = 0; tap < taps; tap++) {
-            uint32_t *to = packed + tile * tile_weights(cut, s.side) + (size_t)tap * cut->blocks * TILE_WORDS;
-            for (int block = 0; block < cut->blocks; block++, to += TILE_WORDS)
-                for (int row = 0; row < rows; row++)
-                    pack_row(to + row * TILE_COLUMNS, w, backward, s, cut, block, tile * rows + row, tap);
-        }
-}
-
-static void configure(const Cut *cut)
-{
-    const TileShape sums = {cut->units * UNIT, LANES}, filters = {cut->units * UNIT, cut->pairs},
-                    pixel = {cut->pairs, LANES};
+    const TileShape sums = {p->cut.units * UNIT, LANES}, filters = {p->cut.units * UNIT, p->cut.pairs},
+                    pixel = {p->cut.pairs, LANES};
     tiles_configure((TileShape[TILES_COUNT]){sums, sums, sums, sums, filters, filters, pixel, pixel});
 }
 
-/* Adds one tap to the sums of the pixel at x, if `left`, and of its right neighbour, if `right`; for one tile
- * of filters, or for `two`. */
-INLINE void accumulate_tap(const Convolution *conv, const Word *x, const uint32_t *weights, bool left,
-                           bool right, bool two)
+/* Adds a tap to the sums of the left and the right pixel, where these have it. */
+#define ADD_TAP(weights, left, has_left, right, has_right)                         \
+    do {                                                                           \
+        tile_load(FIRST, weights, TILE_STRIDE);                                    \
+        if (two)                                                                   \
+            tile_load(SECOND, (weights) + tile_filters(&conv->plan), TILE_STRIDE); \
+        if (has_left)                                                              \
+            tile_dot(FIRST_LEFT, FIRST, left);                                     \
+        if (has_right)                                                             \
+            tile_dot(FIRST_RIGHT, FIRST, right);                                   \
+        if (has_left && two)                                                       \
+            tile_dot(SECOND_LEFT, SECOND, left);                                   \
+        if (has_right && two)                                                      \
+            tile_dot(SECOND_RIGHT, SECOND, right);                                 \
+    } while (0)
+
+/* A row of taps of one block: the pixel of x under the left one's middle tap, and whether there is one
+ * before it, to its right, and after that. For one tile of filters, or for `two`. */
+INLINE void add_taps(const Convolution *conv, const Word *x, const uint32_t *weights, bool before, bool right,
+                     bool after, bool two)
 {
-    const Cut cut = conv->cut;
-    const int units = units_of(conv->in.c);
-    const size_t next = tile_weights(&conv->cut, conv->side), pixel = pixel_words(conv->in);
-    for (int block = 0; block < cut.blocks; block++, weights += TILE_WORDS) {
-        const Word *at = x + (ptrdiff_t)block_start(cut, block, units) * LANES;
-        tile_load(FIRST, weights, TILE_STRIDE);
-        if (two)
-            tile_load(SECOND, weights + next, TILE_STRIDE);
-        if (left) {
-            tile_load(LEFT, at, TILE_STRIDE);
-            tile_dot(FIRST_LEFT, FIRST, LEFT);
-            if (two)
-                tile_dot(SECOND_LEFT, SECOND, LEFT);
-        }
-        if (right) {
-            tile_load(RIGHT, at + pixel, TILE_STRIDE);
-            tile_dot(FIRST_RIGHT, FIRST, RIGHT);
-            if (two)
-                tile_dot(SECOND_RIGHT, SECOND, RIGHT);
-        }
+    const size_t pixel = pixel_words(conv->plan.map);
+    tile_load(ODD_PIXEL, x, TILE_STRIDE);
+    if (conv->plan.side == 1) {
+        if (right)
+            tile_load(EVEN_PIXEL, x + pixel, TILE_STRIDE);
+        ADD_TAP(weights, ODD_PIXEL, true, EVEN_PIXEL, right);
+        return;
     }
+    if (before)
+        tile_load(EVEN_PIXEL, x - pixel, TILE_STRIDE);
+    if (before || right)
+        ADD_TAP(weights, EVEN_PIXEL, before, ODD_PIXEL, right);
+    if (right)
+        tile_load(EVEN_PIXEL, x + pixel, TILE_STRIDE);
+    ADD_TAP(weights + TILE_WORDS, ODD_PIXEL, true, EVEN_PIXEL, right);
+    if (after)
+        tile_load(ODD_PIXEL, x + 2 * pixel, TILE_STRIDE);
+    if (right)
+        ADD_TAP(weights + 2 * TILE_WORDS, EVEN_PIXEL, true, ODD_PIXEL, after);
 }
 
 /* Two channels of the sums as a unit of y: with the bias of channels k and k + 1, or added to what is there.
@@ -180,14 +123,14 @@ INLINE void store_pair(Word *y, RowSums *row, const Convolution *conv, const flo
 {
     Vec bias[UNIT];
     for (int i = 0; i < UNIT; i++)
-        bias[i] = broadcast(conv->bias && k + i < conv->out.c ? conv->bias[k + i] : 0);
+        bias[i] = broadcast(conv->bias && k + i < conv->plan.out.c ? conv->bias[k + i] : 0);
     for (int part = 0; part < LANES; part += VL) {
         Unit u = {{load(sums + part) + bias[0], load(sums + TILE_COLUMNS + part) + bias[1]}};
         if (conv->add)
             u = add_units(u, load_unit(y + part));
         for (int i = 0; i < UNIT && conv->relu; i++)
             u.channel[i] = positive(u.channel[i]);
-        if (k + 1 >= conv->out.c)
+        if (k + 1 >= conv->plan.out.c)
             u.channel[1] = (Vec){0};
         u = store_unit(y + part, u);
         const Unit factor =
@@ -203,49 +146,49 @@ INLINE void store_sums(Word *y, RowSums *row, const Convolution *conv, int tile,
 {
     float sums[SUMS][TILE_WORDS] __attribute__((aligned(64)));
     tile_store(sums[FIRST_LEFT], TILE_STRIDE, FIRST_LEFT);
-    tile_store(sums[FIRST_RIGHT], TILE_STRIDE, FIRST_RIGHT);
-    tile_store(sums[SECOND_LEFT], TILE_STRIDE, SECOND_LEFT);
-    tile_store(sums[SECOND_RIGHT], TILE_STRIDE, SECOND_RIGHT);
+    if (right)
+        tile_store(sums[FIRST_RIGHT], TILE_STRIDE, FIRST_RIGHT);
+    if (two)
+        tile_store(sums[SECOND_LEFT], TILE_STRIDE, SECOND_LEFT);
+    if (right && two)
+        tile_store(sums[SECOND_RIGHT], TILE_STRIDE, SECOND_RIGHT);
     for (int sum = 0; sum < SUMS; sum++) {
         const bool at_right = sum == FIRST_RIGHT || sum == SECOND_RIGHT;
         const bool of_second = sum == SECOND_LEFT || sum == SECOND_RIGHT;
         if ((at_right && !right) || (of_second && !two))
             continue;
-        const int first = (tile + of_second) * conv->cut.units, left = units_of(conv->out.c) - first;
-        Word *to = y + (at_right ? pixel_words(conv->out) : 0) + (size_t)first * LANES;
-        for (int unit = 0; unit < conv->cut.units && unit < left; unit++)
+        const int first = (tile + of_second) * conv->plan.cut.units,
+                  left = units_of(conv->plan.out.c) - first;
+        Word *to = y + (at_right ? pixel_words(conv->plan.out) : 0) + (size_t)first * LANES;
+        for (int unit = 0; unit < conv->plan.cut.units && unit < left; unit++)
             store_pair(to + unit * LANES, row, conv, sums[sum] + UNIT * unit * TILE_COLUMNS,
-                       UNIT * (first + unit), UNIT * (of_second * conv->cut.units + unit));
+                       UNIT * (first + unit), UNIT * (of_second * conv->plan.cut.units + unit));
     }
 }
 
-/* y[yo][xo] and, if `right`, y[yo][xo + 1] of one group. */
-INLINE void pixels(const Convolution *conv, RowSums *row, int group, int yo, int xo, int tile, bool right,
-                   bool two)
+/* y[yo][xo] and, unless the row ends there, y[yo][xo + 1] of one group. */
+INLINE void pixels(const Convolution *conv, RowSums *row, int group, int yo, int xo, int tile, bool two)
 {
-    const Shape in = conv->in;
-    const int side = conv->side, pad = (side - 1) / 2;
-    const uint32_t *weights = conv->weights + tile * tile_weights(&conv->cut, side);
+    const TilePlan *p = &conv->plan;
+    const Shape map = p->map;
+    const int pad = (p->side - 1) / 2;
+    const bool right = xo + 1 < map.w;
+    const uint32_t *weights = conv->weights + tile * tile_filters(p);
     tile_zero(FIRST_LEFT);
     tile_zero(FIRST_RIGHT);
     tile_zero(SECOND_LEFT);
     tile_zero(SECOND_RIGHT);
-    for (int i = 0; i < side; i++) {
+    for (int i = 0; i < p->side; i++) {
         const int yi = yo + i - pad;
-        if (yi < 0 || yi >= in.h)
+        if (yi < 0 || yi >= map.h)
             continue;
-        for (int j = 0; j < side; j++) {
-            const int xi = xo + j - pad;
-            const bool left_inside = xi >= 0 && xi < in.w;
-            const bool right_inside = right && xi + 1 >= 0 && xi + 1 < in.w;
-            const Word *x = row_of(conv->x, in, group, yi) + xi * (ptrdiff_t)pixel_words(in);
-            if (left_inside || right_inside)
-                accumulate_tap(conv, x, weights + (size_t)(i * side + j) * conv->cut.blocks * TILE_WORDS,
-                               left_inside, right_inside, two);
-        }
+        const Word *x = row_of(conv->x, map, group, yi) + xo * pixel_words(map);
+        for (int block = 0; block < p->cut.blocks; block++)
+            add_taps(conv, x + (size_t)block_start(p, block) * LANES,
+                     weights + (size_t)(i * p->cut.blocks + block) * p->side * TILE_WORDS, xo > 0, right,
+                     xo + 2 < map.w, two);
     }
-    store_sums(conv->y + row_at(conv->out, group, yo) + xo * pixel_words(conv->out), row, conv, tile, right,
-               two);
+    store_sums(conv->y + row_at(p->out, group, yo) + xo * pixel_words(p->out), row, conv, tile, right, two);
 }
 
 /* The sums of a run join those of the row. */
@@ -258,29 +201,29 @@ static void end_run(RowSums *row)
 /* The row's partials of channels k .., and behind the second row of a square the sums over squares. */
 static void end_row(RowSums *row, const Convolution *conv, int group, int yo, int k, int channels)
 {
-    const int units = units_of(conv->out.c), end = (k + channels) / UNIT;
+    const int units = units_of(conv->plan.out.c), end = (k + channels) / UNIT;
     if (conv->sums->squares && yo % 2 == 1)
         SET(square_row)
-    (conv->sums->squares, conv->y, k / UNIT, end < units ? end : units, conv->out, group, yo / 2);
-    double *partial = partial_at(conv->sums, conv->out, group, yo, conv->out.h) + k;
+    (conv->sums->squares, conv->y, k / UNIT, end < units ? end : units, conv->plan.out, group, yo / 2);
+    double *partial = partial_at(conv->sums, conv->plan.out, group, yo, conv->plan.out.h) + k;
     end_run(row);
     for (int part = 0; part < PARTS; part++)
-        store_lanes(partial, partial + conv->out.c, row->lanes[part], PAIR,
-                    channels < conv->out.c - k ? channels : conv->out.c - k, part,
-                    lanes_used(conv->out.n, group));
+        store_lanes(partial, partial + conv->plan.out.c, row->lanes[part], PAIR,
+                    channels < conv->plan.out.c - k ? channels : conv->plan.out.c - k, part,
+                    lanes_used(conv->plan.out.n, group));
 }
 
 static void row(const Convolution *conv, int group, int yo, int tile, bool two)
 {
-    const int channels = conv->cut.units * UNIT;
+    const int channels = conv->plan.cut.units * UNIT;
     RowSums sums;
     if (conv->sums)
         memset(&sums, 0, sizeof sums);
-    for (int xo = 0; xo < conv->out.w; xo += 2) {
+    for (int xo = 0; xo < conv->plan.out.w; xo += 2) {
         if (two)
-            pixels(conv, &sums, group, yo, xo, tile, xo + 1 < conv->out.w, true);
+            pixels(conv, &sums, group, yo, xo, tile, true);
         else
-            pixels(conv, &sums, group, yo, xo, tile, xo + 1 < conv->out.w, false);
+            pixels(conv, &sums, group, yo, xo, tile, false);
         if (conv->sums && (xo + 2) % BF16_RUN == 0)
             end_run(&sums);
     }
@@ -288,78 +231,109 @@ static void row(const Convolution *conv, int group, int yo, int tile, bool two)
         end_row(&sums, conv, group, yo, tile * channels, two ? 2 * channels : channels);
 }
 
-/* A band of rows for a pair of tiles of filters is the unit of work of a thread. */
-static void convolve(const Convolution *conv)
+/* Rows from..end-1 of a group for the tiles of filters from `tile` to `last`: two of them, or all, if taps
+ * are gathered, to `room`. */
+static void rows(const Convolution *conv, Word *room, int group, int from, int end, int tile, int last)
 {
-    const int groups = lanes_groups(conv->out.n), tiles = conv->cut.tiles;
-    const int least = parts_of(BAND, conv->out.w),
-              rows = conv->sums && conv->sums->squares ? least + least % 2 : least,
-              bands = parts_of(conv->out.h, rows);
+    Convolution gathered = *conv;
+    for (int yo = from; yo < end; yo++) {
+        if (conv->plan.gathers)
+            gathered.x = SET(gather_row)(room, conv->x, &conv->plan, group, yo);
+        for (int first = tile; first < last; first += 2)
+            row(&gathered, group, yo, first, first + 1 < last);
+    }
+}
+
+/* Tiles of filters that a pass over some rows makes. */
+static int tiles_at_once(const TilePlan *p)
+{
+    return p->gathers ? p->cut.tiles : 2;
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* A band of rows for some tiles of filters is the unit of work of a thread. */
+static void convolve(const Convolution *conv, Word *room)
+{
+    const TilePlan *p = &conv->plan;
+    const int groups = lanes_groups(p->out.n), tiles = p->cut.tiles, step = tiles_at_once(p);
+    const int least = (BAND + p->out.w - 1) / p->out.w;
+    const int band = conv->sums && conv->sums->squares ? least + least % 2 : least;
 #pragma omp parallel
     {
-        configure(&conv->cut);
+        Word *own = room + omp_get_thread_num() * SET(gathered_words)(p);
+        configure(p);
 #pragma omp for collapse(3) schedule(static) nowait
         for (int group = 0; group < groups; group++)
-            for (int band = 0; band < bands; band++)
-                for (int tile = 0; tile < tiles; tile += 2)
-                    for (int yo = band * rows; yo < (band + 1) * rows && yo < conv->out.h; yo++)
-                        row(conv, group, yo, tile, tile + 1 < tiles);
+            for (int from = 0; from < p->out.h; from += band)
+                for (int tile = 0; tile < tiles; tile += step)
+                    rows(conv, own, group, from, smaller(from + band, p->out.h), tile,
+                         smaller(tile + step, tiles));
         tiles_release();
     }
     if (conv->sums)
         SET(map_sums_finish)
-    (conv->sums->sum, conv->sums->product, conv->sums->partials, conv->out.h, conv->out);
+    (conv->sums->sum, conv->sums->product, conv->sums->partials, p->out.h, p->out);
+}
+
+size_t SET(conv2d_tiles_scratch)(Conv2dShape s, int threads)
+{
+    const TilePlan forward = SET(tile_plan)(s, false), backward = SET(tile_plan)(s, true);
+    const size_t one = packed_words(&forward) + threads * SET(gathered_words)(&forward),
+                 other = packed_words(&backward) + threads * SET(gathered_words)(&backward);
+    return (one > other ? one : other) * sizeof(Word);
 }
 
 void SET(conv2d_tiles)(Word *y, const Word *x, const float *w, const float *b, bool relu, bool backward,
                        bool add, const MapSums *sums, Conv2dShape s, void *scratch)
 {
     assert(s.stride == 1);
-    const Shape in = conv2d_input(s), out = conv2d_output(s);
-    Convolution conv = {.x = all_rows(x),
-                        .weights = scratch,
-                        .bias = b,
-                        .y = y,
-                        .in = backward ? out : in,
-                        .out = backward ? in : out,
-                        .side = s.side,
-                        .add = add,
-                        .relu = relu,
-                        .sums = sums};
-    conv.cut = cut_of(conv.in.c, conv.out.c);
-    pack_filters(scratch, w, backward, s, &conv.cut);
-    convolve(&conv);
+    const Convolution conv = {.plan = SET(tile_plan)(s, backward),
+                              .x = all_rows(x),
+                              .weights = scratch,
+                              .bias = b,
+                              .y = y,
+                              .add = add,
+                              .relu = relu,
+                              .sums = sums};
+    SET(pack_tiles)(scratch, w, &conv.plan);
+    convolve(&conv, (Word *)scratch + packed_words(&conv.plan));
+}
+
+static size_t data_room_floats(Conv2dShape s)
+{
+    const TilePlan p = SET(tile_plan)(s, true);
+    return SET(gathered_words)(&p);
 }
 
 static void pack_data(float *packed, const float *w, Conv2dShape s)
 {
-    const Cut cut = cut_of(s.k, s.c);
-    pack_filters((uint32_t *)packed, w, true, s, &cut);
+    const TilePlan p = SET(tile_plan)(s, true);
+    SET(pack_tiles)((uint32_t *)packed, w, &p);
 }
 
 /* Adds to what pooling hands back. */
 static void data_band(const DataBands *data, Rows dy, Band band, float *room)
 {
-    (void)room;
-    const Conv2dShape s = data->s;
-    const Convolution conv = {.x = dy,
+    const Convolution conv = {.plan = SET(tile_plan)(data->s, true),
+                              .x = dy,
                               .weights = (const uint32_t *)data->packed,
                               .y = data->dx,
-                              .in = conv2d_output(s),
-                              .out = conv2d_input(s),
-                              .side = s.side,
-                              .cut = cut_of(s.k, s.c),
                               .add = data->add || data->unpooling.dy,
                               .sums = data->sums};
+    const int tiles = conv.plan.cut.tiles, step = tiles_at_once(&conv.plan);
     for (int y = band.from; data->unpooling.dy && y < band.to; y += 2)
-        SET(unpool_rows)(data->dx, &data->unpooling, conv.out, band.group, y / 2);
-    configure(&conv.cut);
-    for (int tile = 0; tile < conv.cut.tiles; tile += 2)
-        for (int y = band.from; y < band.to; y++)
-            row(&conv, band.group, y, tile, tile + 1 < conv.cut.tiles);
+        SET(unpool_rows)(data->dx, &data->unpooling, conv.plan.out, band.group, y / 2);
+    configure(&conv.plan);
+    for (int tile = 0; tile < tiles; tile += step)
+        rows(&conv, room, band.group, band.from, band.to, tile, smaller(tile + step, tiles));
     tiles_release();
 }
 
-const DataKernel SET(direct_data) = {direct_packed_floats, no_floats, pack_data, data_band, rows_of_sums};
+const DataKernel SET(direct_data) = {direct_packed_floats, data_room_floats, pack_data, data_band,
+                                     rows_of_sums};
 
 #endif
