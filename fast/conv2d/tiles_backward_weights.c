@@ -2,12 +2,8 @@
  * fast/conv2d/backward_weights.c in bf16 on AMX.
  *
  * The sum runs over images and pixels. Two neighbouring pixels of 8 pairs of images are the 16 pairs of one
- * product: 16 channels of dy x those pairs, times those pairs x 16 channels of x. dy needs its images paired,
- * one permutation a unit; x is transposed on top, 24 more for 8 units (fast/simd/pairs.h). Both are packed so
- * that any two neighbouring pixels of x, at every tap's alignment, are a tile as they stand, [pixel][item][16
- * c], and pixels 2p and 2p + 1 of dy are one, [16 k][pixel][item]. A row of x has a pixel of 0 at either end,
- * one of dy at its end if its width is odd: every tap of a row runs over the same pairs of pixels, and what
- * is outside counts 0. Rows outside are skipped.
+ * product: 16 channels of dy x those pairs, times those pairs x 16 channels of x, both packed so
+ * (fast/conv2d/tiles_pairs.h). Rows outside are skipped.
  *
  * Bound by arithmetic, if operands come from the caches nearby: a product takes 16 cycles, a load 8 at best.
  * A tile of dy x the three taps of one filter row, whose operands are x at pixels 2p - 1, 2p and 2p + 1: the
@@ -17,12 +13,18 @@
  * in the first cache, dy comes from the second, 1 KB each 3 products. Two by two channels would load as much
  * but read twice the bytes for each tap anew.
  *
+ * Of at most 4 channels a tile of x holds the three taps of a row, and the three products are those of three
+ * rows of x: 4 loads go with 3 products, and there are 3 of them, not 9, for a pair of pixels and 16 channels
+ * of dy (counted, not timed). Packing takes longer than these.
+ *
  * A band is as many rows as make about BAND pixels. The sums of a group, 9 tiles for every 16 x 16 channels,
  * are loaded and stored once a band and filter row: 3 KB each way for 48 products. Packing takes about 80
  * cycles a pair of pixels and 16 channels of x, where the products of 64 channels of dy take 576.
  *
  * Images beyond the batch are masked to 0 in both operands. Each group of 16 images has its own partial
- * gradient; the partials are added in group order.
+ * gradient; the partials are added in group order, by lines of 16 channels. Number by number that took 0.86
+ * ms for 12 groups of 64 x 64 filters, so 0.10 (one thread of an AVX-512 CPU), where their products at 2x2
+ * pixels are 37,000 cycles: on small maps these sums decide.
  *
  * Error: n = N H W products a filter, in tiles of at most 32, then G groups. Additions of 0 are exact, so a
  * product is rounded at most n - 1 times within its group: |got - ref| <= (n + G + 2) 2^-24 gauge. Denormals:
@@ -31,17 +33,14 @@
 
 #ifdef TILE_PRODUCTS
 #include "../ranks.h"
-#include "../simd/pairs.h"
 #include "partials.h"
-#include "tiles.h"
+#include "tiles_pairs.h"
 #include <assert.h>
 #include <omp.h>
-#include <string.h>
-
-enum { SIDE = 3, BAND = 32, ITEM_WORDS = PAIRS * TILE_COLUMNS };
 
 /* The tile registers: sums of the three taps of a filter row; dy of two pairs of pixels in turn; x left of,
- * at and right of a pair of pixels, where left and right change places from pair to pair. */
+ * at and right of a pair of pixels, where left and right change places from pair to pair. By windows: sums of
+ * the three filter rows, dy, x above, at and below. */
 #define SUM_LEFT   0
 #define SUM_MIDDLE 1
 #define SUM_RIGHT  2
@@ -51,53 +50,21 @@ enum { SIDE = 3, BAND = 32, ITEM_WORDS = PAIRS * TILE_COLUMNS };
 #define X_ODD      6
 #define X_MIDDLE   7
 
-/* Tiles of either operand's channels; pairs of pixels of a row; rows of dy in a band. */
-typedef struct {
-    Rows dy;
-    const Word *x;
-    Shape in, out;
-    int c_tiles, k_tiles, pairs, rows;
-} Plan;
-
-static Plan plan_of(Rows dy, const Word *x, Conv2dShape s)
-{
-    const int rows = (BAND + s.w - 1) / s.w;
-    return (Plan){.dy = dy,
-                  .x = x,
-                  .in = conv2d_input(s),
-                  .out = conv2d_output(s),
-                  .c_tiles = (s.c + TILE_COLUMNS - 1) / TILE_COLUMNS,
-                  .k_tiles = (s.k + TILE_ROWS - 1) / TILE_ROWS,
-                  .pairs = (s.w + 1) / 2,
-                  .rows = rows < s.h ? rows : s.h};
-}
-
-/* Words of one tap's sums; of one group's partial gradient: [tap][k tile][c tile][16 k][16 c]. */
+/* Words of one tap's sums, or those of a row of taps in windows; of one group's partial gradient: [tap][k
+ * tile][c tile][16 k][16 c]. */
 static size_t tap_words(const Plan *p)
 {
     return (size_t)p->k_tiles * p->c_tiles * TILE_WORDS;
 }
 
+static int tap_count(const Plan *p)
+{
+    return p->windows ? SIDE : SIDE * SIDE;
+}
+
 static size_t partial_words(const Plan *p)
 {
-    return SIDE * SIDE * tap_words(p);
-}
-
-/* Words of the packed operands of a thread: dy as [k tile][row of the band][pair], x as [row][c tile][pixel],
- * where a row has its place by its number modulo rows + 2. */
-static size_t dy_words(const Plan *p)
-{
-    return (size_t)p->k_tiles * p->rows * p->pairs * TILE_WORDS;
-}
-
-static size_t x_row_words(const Plan *p)
-{
-    return (size_t)(2 * p->pairs + 2) * ITEM_WORDS;
-}
-
-static size_t x_words(const Plan *p)
-{
-    return (size_t)(p->rows + 2) * p->c_tiles * x_row_words(p);
+    return tap_count(p) * tap_words(p);
 }
 
 size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads)
@@ -106,67 +73,6 @@ size_t SET(conv2d_backward_weights_tiles_scratch)(Conv2dShape s, int threads)
     return (partial_words(&p) * lanes_groups(s.n) * group_parts(s) + bias_floats(s) +
             (dy_words(&p) + x_words(&p)) * threads) *
            sizeof(Word);
-}
-
-/* What one thread works on: rows of one group, which start their partial or do not, and tiles from..to-1,
- * counted [c tile][k tile]. */
-typedef struct {
-    const Plan *plan;
-    float *partial;
-    Word *dy, *x;
-    LaneBits used;
-    Band rows;
-    bool starts;
-    int from, to;
-} Task;
-
-static Word *dy_tile(const Task *task, int k, int row, int pair)
-{
-    const Plan *p = task->plan;
-    return task->dy + (((size_t)k * p->rows + row) * p->pairs + pair) * TILE_WORDS;
-}
-
-/* From the pixel of 0 before a row on. */
-static Word *x_row(const Task *task, int y, int c)
-{
-    const Plan *p = task->plan;
-    return task->x + ((size_t)(y % (p->rows + 2)) * p->c_tiles + c) * x_row_words(p);
-}
-
-/* Row y of dy, row number `row` of its band: 16 channels of a tile k. Channels beyond K become 0. */
-static void pack_dy(const Task *task, int y, int row, int k)
-{
-    const Plan *p = task->plan;
-    const Word *from = row_of(p->dy, p->out, task->rows.group, y);
-    for (int pixel = 0; pixel < 2 * p->pairs; pixel++, from += pixel_words(p->out)) {
-        Word *to = dy_tile(task, k, row, pixel / 2) + pixel % 2 * PAIRS;
-        for (int unit = 0; unit < PAIRS; unit++, to += UNIT * TILE_COLUMNS) {
-            const int at = k * PAIRS + unit;
-            LaneBits items = {0};
-            if (pixel < p->out.w && at < units_of(p->out.c))
-                items = pair_images(from + (size_t)at * LANES, task->used);
-            *(PairBits *)to = __builtin_shufflevector(items, items, 0, 1, 2, 3, 4, 5, 6, 7);
-            *(PairBits *)(to + TILE_COLUMNS) =
-                __builtin_shufflevector(items, items, 8, 9, 10, 11, 12, 13, 14, 15);
-        }
-    }
-}
-
-/* Row y of x: 16 channels of a tile c. */
-static void pack_x(const Task *task, int y, int c)
-{
-    const Plan *p = task->plan;
-    const Word *from = p->x + row_at(p->in, task->rows.group, y);
-    Word *to = x_row(task, y, c);
-    memset(to, 0, ITEM_WORDS * sizeof *to);
-    to += ITEM_WORDS;
-    for (int pixel = 0; pixel < p->in.w; pixel++, from += pixel_words(p->in)) {
-        LaneBits square[PAIRS];
-        pairs_of_pixel(square, from, c * PAIRS, units_of(p->in.c), task->used);
-        for (int item = 0; item < PAIRS; item++, to += TILE_COLUMNS)
-            *(LaneBits *)to = square[item];
-    }
-    memset(to, 0, (size_t)(2 * p->pairs + 1 - p->in.w) * ITEM_WORDS * sizeof *to);
 }
 
 /* The products of pair number `pair` at its three taps; the operand of the first is in its register. */
@@ -192,7 +98,27 @@ INLINE void accumulate_row(const Word *dy, const Word *x, size_t pairs)
     }
 }
 
-/* Filter row i of one tile of sums, over the `rows` rows of the band that starts at y. */
+/* A row of dy with the windows of the row above it, of its own and of the one below, where there are such. */
+INLINE void accumulate_windows(const Word *dy, const Word *above, const Word *at, const Word *below,
+                               size_t pairs)
+{
+    for (size_t word = 0; word < pairs * TILE_WORDS; word += TILE_WORDS) {
+        tile_load(EVEN_DY, dy + word, TILE_STRIDE);
+        tile_load(X_MIDDLE, at + word, TILE_STRIDE);
+        tile_dot(SUM_MIDDLE, EVEN_DY, X_MIDDLE);
+        if (above) {
+            tile_load(X_EVEN, above + word, TILE_STRIDE);
+            tile_dot(SUM_LEFT, EVEN_DY, X_EVEN);
+        }
+        if (below) {
+            tile_load(X_ODD, below + word, TILE_STRIDE);
+            tile_dot(SUM_RIGHT, EVEN_DY, X_ODD);
+        }
+    }
+}
+
+/* Filter row i of one tile of sums, or all three by windows, over the `rows` rows of the band that starts at
+ * y. */
 static void accumulate_band(const Task *task, int k, int c, int i, int y, int rows)
 {
     const Plan *p = task->plan;
@@ -208,9 +134,15 @@ static void accumulate_band(const Task *task, int k, int c, int i, int y, int ro
         tile_load(SUM_RIGHT, sums + 2 * tap, TILE_STRIDE);
     }
     for (int row = 0; row < rows; row++) {
-        const int meets = y + row + i - 1;
-        if (meets >= 0 && meets < p->in.h)
-            accumulate_row(dy_tile(task, k, row, 0), x_row(task, meets, c), p->pairs);
+        const Word *dy = dy_tile(task, k, row, 0), *above = x_inside(task, y + row - 1, c),
+                   *at = x_inside(task, y + row, c), *below = x_inside(task, y + row + 1, c),
+                   *meets = i == 0   ? above
+                            : i == 1 ? at
+                                     : below;
+        if (p->windows)
+            accumulate_windows(dy, above, at, below, p->pairs);
+        else if (meets)
+            accumulate_row(dy, meets, p->pairs);
     }
     tile_store(sums, TILE_STRIDE, SUM_LEFT);
     tile_store(sums + tap, TILE_STRIDE, SUM_MIDDLE);
@@ -222,7 +154,7 @@ static void accumulate_tiles(const Task *task, int y, int rows)
 {
     const int k_tiles = task->plan->k_tiles;
     for (int c = task->from / k_tiles; c * k_tiles < task->to; c++)
-        for (int i = 0; i < SIDE; i++)
+        for (int i = 0; SIDE * i < tap_count(task->plan); i++)
             for (int k = 0; k < k_tiles; k++)
                 if (c * k_tiles + k >= task->from && c * k_tiles + k < task->to)
                     accumulate_band(task, k, c, i, y, rows);
@@ -246,25 +178,35 @@ static void add_rows(const Task *task)
     }
 }
 
+/* The sums over `count` partials of row k % 16 of a tile, of every tap. */
+static void add_taps(float sums[SIDE * SIDE][TILE_COLUMNS], const float *at, int count, const Plan *p)
+{
+    for (int i = 0; i < tap_count(p); i++, at += tap_words(p))
+        for (int part = 0; part < TILE_COLUMNS; part += VL) {
+            Vec sum = {0};
+            for (int partial = 0; partial < count; partial++)
+                sum += load(at + partial * partial_words(p) + part);
+            store(sums[i] + part, sum);
+        }
+}
+
 /* Adds the partials of all ranks, `count` of this one, to dw (K,C,3,3) in the order of groups and rows. */
 static void add_partials(float *dw, const float *own, int count, const Plan *p)
 {
     const int channels = p->in.c, all = count * ranks_count();
-    const size_t size = partial_words(p);
-    const float *partials = ranks_gathered(own, count * size * sizeof *own, RANKS_FIRST);
+    const float *partials = ranks_gathered(own, count * partial_words(p) * sizeof *own, RANKS_FIRST);
 #pragma omp parallel for schedule(static)
-    for (int k = 0; k < p->out.c; k++) {
-        for (int c = 0; c < channels; c++)
-            for (int tap = 0; tap < SIDE * SIDE; tap++) {
-                const size_t tile = (size_t)k / TILE_ROWS * p->c_tiles + c / TILE_COLUMNS;
-                const float *at = partials + tap * tap_words(p) + tile * TILE_WORDS +
-                                  k % TILE_ROWS * TILE_COLUMNS + c % TILE_COLUMNS;
-                float sum = 0;
-                for (int i = 0; i < all; i++)
-                    sum += at[i * size];
-                dw[((size_t)k * channels + c) * SIDE * SIDE + tap] += sum;
-            }
-    }
+    for (int k = 0; k < p->out.c; k++)
+        for (int tile = 0; tile < p->c_tiles; tile++) {
+            float sums[SIDE * SIDE][TILE_COLUMNS] __attribute__((aligned(64)));
+            const size_t at = (size_t)k / TILE_ROWS * p->c_tiles + tile;
+            const int first = tile * TILE_COLUMNS, wide = UNIT * units_of(channels);
+            add_taps(sums, partials + at * TILE_WORDS + k % TILE_ROWS * TILE_COLUMNS, all, p);
+            float *to = dw + ((size_t)k * channels + first) * SIDE * SIDE;
+            for (int c = 0; c < TILE_COLUMNS && first + c < channels; c++)
+                for (int tap = 0; tap < SIDE * SIDE; tap++)
+                    *to++ += p->windows ? sums[tap / SIDE][tap % SIDE * wide + c] : sums[tap][c];
+        }
 }
 
 void SET(conv2d_backward_weights_tiles)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
