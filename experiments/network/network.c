@@ -337,7 +337,8 @@ const Tensor *network_input(const Network *net, int l)
 
 Tensor *network_gradient(const Network *net, int l)
 {
-    return l < net->spec.layers - 1 ? net->map[l + 1] : net->dhidden;
+    const int last = net->spec.layers - 1;
+    return (last - l) % 2 == 0 ? net->dhidden : net->map[last];
 }
 
 double network_forward(Network *net, const float *images, const int *labels, int n, Pass pass)

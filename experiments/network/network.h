@@ -49,7 +49,7 @@ typedef struct {
     Head *head;
     Tensor *map[MAX_LAYERS + 1]; /* the images, then each layer's output */
     Tensor *mixed, *dmixed;      /* of the hidden ones, and its gradient; with a depth mix */
-    Tensor *dhidden, *dlast;     /* gradients of the last hidden map and of the last one */
+    Tensor *dhidden, *dlast;     /* gradients of hidden maps, see network_gradient; of the last one */
     double *numbers;             /* room for a batch's class logits or any of the vectors */
 } Network;
 
@@ -95,8 +95,8 @@ void network_beta(const Network *net, double *beta);
 /* What layer l = 0..L-1 reads. */
 const Tensor *network_input(const Network *net, int l);
 
-/* Where the backward pass leaves the gradient of map l = 1..L-1: in the place of the map after it, which
- * nobody reads any more when layer l's turn comes; of the last one in a place of its own. */
+/* Where the backward pass leaves the gradient of map l = 1..L-1: in turn in a place of its own and in that of
+ * map L-1, which nobody reads any more when the second is made. A cache may hold these two. */
 Tensor *network_gradient(const Network *net, int l);
 
 #endif
