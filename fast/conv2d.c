@@ -398,9 +398,10 @@ static void pack_data(float *packed, const float *w, Conv2dShape s)
 }
 
 /* Adds to what pooling hands back, a square of rows after the other. */
-static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+static void data_band(const DataBands *data, Rows dy, Band band, Later later, float *room)
 {
     (void)room;
+    (void)later;
     const bool pooled = data->unpooling.dy != NULL;
     const Convolution conv =
         backward_of(data->dx, data->add || pooled, dy, data->packed, data->sums, data->s);

@@ -58,13 +58,19 @@ typedef struct {
     const MapSums *sums; /* whose partials to make, or NULL */
 } DataBands;
 
+/* Words that are needed after a band, to be fetched on the way, where a kernel's bytes leave time for it. */
+typedef struct {
+    const Word *from[2];
+    size_t words;
+} Later;
+
 /* Backward data: floats of packed filters and of a thread's room; packing them; dx in the rows of a band from
  * dy in these rows and in one more on either side; the partials of a group that the sums of dx have. */
 typedef struct {
     size_t (*packed_floats)(Conv2dShape s);
     size_t (*room_floats)(Conv2dShape s);
     void (*pack)(float *packed, const float *w, Conv2dShape s);
-    void (*band)(const DataBands *data, Rows dy, Band band, float *room);
+    void (*band)(const DataBands *data, Rows dy, Band band, Later later, float *room);
     int (*sum_parts)(Conv2dShape s);
 } DataKernel;
 

@@ -316,8 +316,9 @@ static void pack_data(float *packed, const float *w, Conv2dShape s)
 }
 
 /* Adds to what pooling hands back. */
-static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+static void data_band(const DataBands *data, Rows dy, Band band, Later later, float *room)
 {
+    (void)later;
     const Convolution conv = {.plan = SET(tile_plan)(data->s, true),
                               .x = dy,
                               .weights = (const uint32_t *)data->packed,

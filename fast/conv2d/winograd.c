@@ -222,10 +222,22 @@ INLINE void multiply(float *m, const float *v, const float *u, int channels, con
             store(m + (size_t)f * POSITIONS * ROW + i * VL, sum[i][f]);
 }
 
+/* The next words of those that are needed after these tiles, as many as a pixel has, or `none`. */
+INLINE const Word *next_pixel(Later *later, const Word *none, size_t words)
+{
+    if (!later || later->words < words)
+        return none;
+    const Word *from = later->from[0];
+    later->from[0] = later->from[1];
+    later->from[1] = from + words;
+    later->words -= words;
+    return from;
+}
+
 /* The products m [filter][position][tile] of one block of filters from v. What scatter and, if there is
- * `later`, the next gather need is fetched meanwhile. */
+ * `later`, the next gather need is fetched meanwhile; otherwise what `other` names, if it is not NULL. */
 static void multiply_block(float *m, const float *v, const Winograd *win, int k, const Tile tiles[TILES],
-                           const Tile *later)
+                           const Tile *later, Later *other)
 {
     const int channels = win->in.c;
     const float *u = win->filters + (size_t)k * POSITIONS * channels;
@@ -235,14 +247,15 @@ static void multiply_block(float *m, const float *v, const Winograd *win, int k,
         for (int f = 0; f < BLOCK; f += FILTERS, u += (size_t)FILTERS * channels)
             for (int i = 0; i < ROW; i += VECTORS * VL)
                 multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
-                         later ? later->in[p] : tiles[0].in[p], lines, count);
+                         later ? later->in[p] : next_pixel(other, tiles[0].in[p], pixel_words(win->in)),
+                         lines, count);
         for (int line = channels; line < count; line++)
             __builtin_prefetch(lines[line]);
     }
 }
 
 /* TILES tiles from number `first` on, all filters. */
-static void convolve_tiles(const Winograd *win, int first, float *buffer)
+static void convolve_tiles(const Winograd *win, int first, Later *other, float *buffer)
 {
     const int channels = win->in.c;
     float *v = buffer, *m = v + POSITIONS * position_floats(channels);
@@ -257,7 +270,7 @@ static void convolve_tiles(const Winograd *win, int first, float *buffer)
             gather(v + t * LANES, win, &tiles[t], false);
     }
     for (int block = 0; block < block_count(win->out.c); block++) {
-        multiply_block(m, v, win, block * BLOCK, tiles, block < TILES ? &next[block] : NULL);
+        multiply_block(m, v, win, block * BLOCK, tiles, block < TILES ? &next[block] : NULL, other);
         scatter_block(win, tiles, m, block * BLOCK);
     }
 }
@@ -288,7 +301,7 @@ static void convolve(Winograd win, const float *w, bool packed, bool flipped, fl
     float *buffers = scratch + constant_floats(win.in, win.out);
 #pragma omp parallel for schedule(static)
     for (int first = 0; first < all.end; first += TILES)
-        convolve_tiles(&all, first, buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
+        convolve_tiles(&all, first, NULL, buffers + omp_get_thread_num() * buffer_floats(win.in, win.out));
     if (win.sums)
         SET(map_sums_finish)
     (win.sums->sum, win.sums->product, win.sums->partials, all.down * all.across, win.out);
@@ -361,7 +374,7 @@ static void pack_data(float *packed, const float *w, Conv2dShape s)
     pack(packed, w, conv2d_output(s), conv2d_input(s), true);
 }
 
-static void data_band(const DataBands *data, Rows dy, Band band, float *room)
+static void data_band(const DataBands *data, Rows dy, Band band, Later later, float *room)
 {
     Winograd win = with_constants((Winograd){.x = dy,
                                              .y = data->dx,
@@ -374,7 +387,7 @@ static void data_band(const DataBands *data, Rows dy, Band band, float *room)
     const int above = band.group * win.down;
     win.end = (above + tiles_over(band.to)) * win.across;
     for (int first = (above + band.from / TILE) * win.across; first < win.end; first += TILES)
-        convolve_tiles(&win, first, room);
+        convolve_tiles(&win, first, &later, room);
 }
 
 static int sum_parts(Conv2dShape s)
