@@ -12,7 +12,7 @@ static int shell(const char *format, const char *folder)
 {
     char command[1024], line[1200];
     snprintf(command, sizeof command, format, folder, folder);
-    snprintf(line, sizeof line, "unset MAKEFLAGS MFLAGS MAKELEVEL; { %s; } >%s/said 2>&1", command,
+    snprintf(line, sizeof line, "unset MAKEFLAGS MFLAGS MAKELEVEL BUILD; { %s; } >%s/said 2>&1", command,
              program_folder);
     const int status = system(line);
     char *said = program_file("said");
