@@ -293,8 +293,8 @@ START_TEST(test_kernel_refuses_an_unknown_instruction_set)
 }
 END_TEST
 
-/* Two bytes of the harness, then a file on which HDF5 1.10.8 crashes: another version may have a word for
- * what is wrong. */
+/* Two bytes of the harness, then a file on which HDF5 1.10.8 crashes, or not: it reads beyond its memory, and
+ * what lies there decides. Another version may have a word for what is wrong. A whole output or none. */
 START_TEST(test_kernel_outlives_a_crash_of_hdf5)
 {
     static const char *const crashes[][2] = {{"relu_forward", "tests/fuzz/corpus/kernel/crash-relu"},
@@ -305,9 +305,13 @@ START_TEST(test_kernel_outlives_a_crash_of_hdf5)
         ck_assert(file_read(&bytes, &count, crashes[i][1], NULL));
         ck_assert(file_write(user_in, bytes + 2, count - 2, NULL));
         free(bytes);
-        ck_assert_int_eq(user_run_pass(crashes[i][0], "ref"), 1);
-        user_expects_message(user_in, true);
-        ck_assert(!file_exists(user_out));
+        const int status = user_run_pass(crashes[i][0], "ref");
+        ck_assert_int_ge(status, 0);
+        ck_assert_int_le(status, 1);
+        if (status == 1)
+            user_expects_message(user_in, true);
+        ck_assert(file_exists(user_out) == (status == 0));
+        unlink(user_out);
     }
 }
 END_TEST
