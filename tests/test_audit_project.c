@@ -313,6 +313,12 @@ START_TEST(test_audit_refuses)
     ck_assert_int_eq(program_run("audit --root=/nonexistent x"), 1);
     ck_assert_int_eq(program_run("audit /nonexistent/runs"), 1);
     ck_assert_ptr_nonnull(strstr(program_output, "/nonexistent/runs"));
+    put_project();
+    put("bench.tsv", "build\twhat\tkernels\tshape\tthreads\tvalue\tunit\n");
+    ck_assert_int_eq(program_run("audit --root=%s --bench=%s/bench.tsv %s/records", program_folder,
+                                 program_folder, program_folder),
+                     1);
+    ck_assert_ptr_nonnull(strstr(program_output, "not what build/bench prints"));
 }
 END_TEST
 

@@ -158,8 +158,15 @@ Spread group_spread(const Group *group, const char *row, Quantity quantity)
 bool evidence_bench(Evidence *evidence, const char *path, Error *error)
 {
     size_t size;
+    static const char header[] = "what\tkernels\tshape\tthreads\t";
     snprintf(evidence->bench, sizeof evidence->bench, "%s", path);
-    return file_read(&evidence->bench_lines, &size, path, error);
+    if (!file_read(&evidence->bench_lines, &size, path, error))
+        return false;
+    if (strncmp(evidence->bench_lines, header, strlen(header)) == 0)
+        return true;
+    return fail(error,
+                "%s: not what build/bench prints, whose first line is what, kernels, shape, threads, ..",
+                path);
 }
 
 double evidence_share(const Evidence *evidence, const char *what, int *lines)
