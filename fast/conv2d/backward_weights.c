@@ -15,7 +15,7 @@
  * A tile of ROWS broadcast channels x COLUMNS transposed vectors stays in registers over one row of the map:
  * per item and pixel it loads COLUMNS vectors and ROWS items for ROWS x COLUMNS multiply-adds. Each sum is a
  * chain of additions, and a chain takes one in 4 to 6 cycles, where up to two a cycle could start: fewer
- * vectors are met by more rows, a single one by SINGLE_ROWS. At 16 channels that is a sixth of a step in
+ * vectors are met by more rows, a single one by SINGLE_ROWS. At 16 channels that is a seventh of a step in
  * bf16.
  *
  * Each group of 16 images has its own partial gradient; the partials are added in group order.
