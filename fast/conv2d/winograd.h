@@ -6,7 +6,6 @@
 #include "bands.h"
 
 enum { TILE = 4, SPAN = TILE + 2, PIXELS = TILE * TILE, POSITIONS = SPAN * SPAN, TAPS = 3 };
-enum { TILES = 3, ROW = TILES * LANES }; /* tiles of one block in the cache, and their images */
 
 /* The points, and what the transforms multiply with. All of them are exact. */
 #define A    0.625f

@@ -7,7 +7,8 @@
 #include "partials.h"
 #include "winograd.h"
 
-enum { SQUARE = LANES * VL }; /* floats of a transposed pixel */
+enum { TILES = 3, ROW = TILES * LANES }; /* tiles of one block in the cache, and their images */
+enum { SQUARE = LANES * VL };            /* floats of a transposed pixel */
 
 /* The pixels of one tile of an operand: 6x6 of x, 4x4 of dy. */
 typedef struct {
