@@ -237,6 +237,17 @@ INLINE const Word *next_pixel(Later *later, const Word *none, size_t words)
     return from;
 }
 
+/* What the next gather needs, a share at each position: a pixel of x, and instead of those of the first
+ * column, which the tile before has read, where pooled maps and their marks go. */
+static const Word *next_lines(const Winograd *win, const Tile *next, int position)
+{
+    const int q = position / SPAN;
+    if (position % SPAN > 0 || !next->pooled[0])
+        return next->in[position];
+    return q < SQUARES ? next->pooled[q]
+                       : (const Word *)(win->marks + (next->pooled[q % SQUARES * 2] - win->pooled) * UNIT);
+}
+
 /* The products m [filter][position][tile] of one block of filters from v. What scatter and, if there is
  * `later`, the next gather need is fetched meanwhile; otherwise what `other` names, if it is not NULL. */
 static void multiply_block(float *m, const float *v, const Winograd *win, int k, const Tile tiles[TILES],
@@ -250,7 +261,8 @@ static void multiply_block(float *m, const float *v, const Winograd *win, int k,
         for (int f = 0; f < BLOCK; f += FILTERS, u += (size_t)FILTERS * channels)
             for (int i = 0; i < ROW; i += VECTORS * VL)
                 multiply(m + ((size_t)f * POSITIONS + p) * ROW + i, v + i, u, channels,
-                         later ? later->in[p] : next_pixel(other, tiles[0].in[p], pixel_words(win->in)),
+                         later ? next_lines(win, later, p)
+                               : next_pixel(other, tiles[0].in[p], pixel_words(win->in)),
                          lines, count);
         for (int line = channels; line < count; line++)
             __builtin_prefetch(lines[line]);
