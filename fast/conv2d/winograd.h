@@ -29,6 +29,19 @@ INLINE const Word *pixel_at(Rows map, Shape s, int group, int y, int x, const Wo
     return inside ? row_of(map, s, group, y) + x * pixel_words(s) : outside;
 }
 
+/* A row of positions to its place `to`, `step` from one to the next; returns the place of the next row. The
+ * compiler must not see where that is: it would count 36 addresses on from channel to channel, and keep them
+ * in memory. */
+INLINE float *store_positions(float *to, size_t step, const Vec t[SPAN])
+{
+#pragma GCC unroll 8
+    for (int j = 0; j < SPAN; j++)
+        store(to + j * step, t[j]);
+    to += SPAN * step;
+    __asm__("" : "+r"(to));
+    return to;
+}
+
 /* B^T times 6 numbers. */
 INLINE void transform_input(Vec to[SPAN], const Vec d[SPAN])
 {
@@ -59,9 +72,7 @@ INLINE void transform_x(float *to, size_t step, const Vec pixels[POSITIONS])
 #pragma GCC unroll 8
     for (int i = 0; i < SPAN; i++) {
         transform_input(t, rows[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < SPAN; j++)
-            store(to + (i * SPAN + j) * step, t[j]);
+        to = store_positions(to, step, t);
     }
 }
 
@@ -95,9 +106,7 @@ INLINE void transform_dy(float *to, size_t step, const Vec pixels[PIXELS])
 #pragma GCC unroll 8
     for (int i = 0; i < SPAN; i++) {
         transform_gradient(t, rows[i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < SPAN; j++)
-            store(to + (i * SPAN + j) * step, t[j]);
+        to = store_positions(to, step, t);
     }
 }
 
