@@ -184,6 +184,10 @@ START_TEST(test_spearman_by_hand)
     /* Ranks 1.5 1.5 3 against 1 2 3: 1.5 / sqrt(1.5 2). */
     ck_assert_double_eq_tol(spearman(tied, 3), 1.5 / sqrt(3), 1e-12);
     ck_assert_double_nan(spearman_p(x, 1));
+    /* Without a rank for NaN there is none for the others: of a diverged run's alpha. */
+    const double diverged[] = {1, 2, NAN, 4};
+    ck_assert_double_nan(spearman(diverged, 4));
+    ck_assert_double_nan(spearman_p(diverged, 4));
 }
 END_TEST
 

@@ -61,25 +61,28 @@ char evidence_grade(const Group *group, int seeds)
     return seeds < 3 && group->grade < 'C' ? 'C' : group->grade;
 }
 
-/* The rank of each number among n, 1 for the smallest; equal numbers share their mean rank. */
-static void ranks_of(double *rank, const double *x, int n)
+/* The rank of each number among n, 1 for the smallest; equal numbers share their mean rank. False if one of
+ * them is NaN, which has none. */
+static bool ranks_of(double *rank, const double *x, int n)
 {
     for (int i = 0; i < n; i++) {
         int below = 0, equal = 0;
+        if (isnan(x[i]))
+            return false;
         for (int j = 0; j < n; j++) {
             below += x[j] < x[i];
             equal += x[j] == x[i];
         }
         rank[i] = below + (equal + 1) / 2.0;
     }
+    return true;
 }
 
 double spearman(const double *x, int n)
 {
     double rank[128], xy = 0, xx = 0, yy = 0;
-    if (n < 2 || n > 128)
+    if (n < 2 || n > 128 || !ranks_of(rank, x, n))
         return NAN;
-    ranks_of(rank, x, n);
     for (int i = 0; i < n; i++) {
         const double a = rank[i] - (n + 1) / 2.0, b = i + 1 - (n + 1) / 2.0;
         xy += a * b;
@@ -114,12 +117,11 @@ double spearman_p(const double *x, int n)
     double rank[MOST_ORDERED];
     int weight[MOST_ORDERED], observed = 0;
     long all = 0, reach = 0;
-    if (n < 2 || n > MOST_ORDERED)
+    if (n < 2 || n > MOST_ORDERED || !ranks_of(rank, x, n))
         return NAN;
     long(*orders)[SUMS] = calloc((size_t)1 << n, sizeof *orders);
     if (!orders)
         return NAN;
-    ranks_of(rank, x, n);
     for (int i = 0; i < n; i++) {
         weight[i] = (int)(2 * rank[i]) - (n + 1);
         observed += weight[i] * (i + 1);

@@ -94,7 +94,8 @@ char evidence_grade(const Group *group, int seeds);
  * paper's size; C at least 10; D the rest. */
 char protocol_grade(const char *data, bool printed, bool whole, int epochs);
 
-/* Spearman's correlation of x with 1..n, and its exact two-sided permutation p (NaN for n > 10). */
+/* Spearman's correlation of x with 1..n, and its exact two-sided permutation p (NaN for n > 10); both are NaN
+ * where one of x is. */
 double spearman(const double *x, int n);
 double spearman_p(const double *x, int n);
 
