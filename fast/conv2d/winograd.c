@@ -28,8 +28,8 @@
  * direct sum. Transforms add 144 instructions a tile and channel and 120 a tile and filter, 11% at 64
  * channels, 46% at 16; their vectors are stored once and read once more. F(2x2, 3x3) would end at 2.25 times
  * the peak, below what F(4x4, 3x3) reaches from 32 channels on, and its transforms cost as much a pixel.
- * Reached at 32x32 with AVX-512 (2 cores, Zen 4): 2.8 times the peak at 64 channels, 2.3 at 32, 1.7 at 16. At
- * 64 multiply takes 78% of the time, at 92% of the peak; gather and scatter take 22%, where their
+ * Reached at 32x32 with AVX-512 (2 cores, Zen 5): 2.5 times the peak at 64 channels, 2.1 at 32, 1.5 at 16. In
+ * a step at 64 multiply takes 72% of the time, at 86% of the peak; gather and scatter take 28%, where their
  * instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
  *
  * Error: every term of y is a product of entries of A, G, g, B, d and A. The input's transform rounds it up
