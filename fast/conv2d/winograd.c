@@ -14,7 +14,7 @@
  * Order: the input of 2 tiles, all channels, is transformed into v (gather), which stays in L2: 288 KiB at 64
  * channels. For 8 filters at a time, position by position, v and the transformed filters give products
  * (multiply: 2 vectors x 8 filters in registers), whose transform is y (scatter). The products of 2 tiles
- * and 8 filters, 36 KiB, stay in L1 until then; those of 3 tiles do not, and a step of f32 takes 5% more.
+ * and 8 filters, 36 KiB, stay in L1 until then; those of 3 tiles do not, and a step of f32 takes 6% more.
  * With registers of 8 or 4 floats it is 3 tiles, and 3 vectors x 4 filters. Per block of tiles v is read once
  * a block of filters, from L2; the filters once, from L2 or L3, at 64 channels 4 bytes a cycle; x and y once,
  * from memory, fetched while multiply computes, a line at a time: they lie 4 KiB and more apart, where no
@@ -29,8 +29,8 @@
  * channels, 46% at 16; their vectors are stored once and read once more. F(2x2, 3x3) would end at 2.25 times
  * the peak, below what F(4x4, 3x3) reaches from 32 channels on, and its transforms cost as much a pixel.
  * Reached at 32x32 with AVX-512 (2 cores, Zen 5): 2.5 times the peak at 64 channels, 2.1 at 32, 1.5 at 16. In
- * a step at 64 multiply takes 72% of the time, at 86% of the peak; gather and scatter take 28%, where their
- * instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
+ * a step at 64 multiply takes 71% of the time, at 82 to 88% of the peak; gather and scatter take 29%, where
+ * their instructions alone would be 8%: the lines that they load and store are in L2 or in memory, not in L1.
  *
  * Error: every term of y is a product of entries of A, G, g, B, d and A. The input's transform rounds it up
  * to 4 times in each direction (product, sum, product, sum), the filter's, in double, once when it becomes
