@@ -55,6 +55,8 @@ static const struct {
     {"diff:t.a,t.b", "diff:t.a,t.b,t.c", "lists 3 names"},
     {"diff:t.a,t.b", "diff:t.a,t.b order:t.a", "lists 1 names"},
     {"diff:t.a,t.b", "diff:t.a,t.b printed:minus,b", "lists 2 names; expected 3 to 9"},
+    {"diff:t.a,t.b", "diff:t.a,t.b test:x run:t.a", "`diff:t.a,t.b` and `run:t.a` cannot both decide it"},
+    {"diff:t.a,t.b", "diff:t.a,t.b diff:t.b,t.a", "cannot both decide it"},
     {"2.5\t1\t", "2.5\t-1\t", "its digits must be 0 to 15"},
     {"2.5\t1\t", "2.5\t16\t", "its digits must be 0 to 15"},
     {"2.5\t1\t\t\t", "2.5\t1\t\tb b\t", "several rivals"},

@@ -129,7 +129,7 @@ static bool check_list(const Claim *claim, const char *word, Error *error)
 
 static bool check_deciders(const Claim *claim, Error *error)
 {
-    char word[512];
+    char word[512], alone[512] = "";
     bool fed = false;
     for (const char *at = claim->decider; next_word(word, sizeof word, &at);) {
         if (!starts(word, known_deciders))
@@ -137,6 +137,11 @@ static bool check_deciders(const Claim *claim, Error *error)
                         known_deciders);
         if (!check_list(claim, word, error))
             return false;
+        if (*alone && !starts(word, "test: code:"))
+            return fail(error, "claim %s: `%.60s` and `%.60s` cannot both decide it: leave one of them",
+                        claim->id, alone, word);
+        if (!starts(word, "test: code:"))
+            snprintf(alone, sizeof alone, "%s", word);
         fed = fed || starts(word, feeds[claim->rule]);
     }
     if (!*claim->decider)

@@ -1,7 +1,7 @@
 /* The claims of paper/claims.tsv: what the paper states, in our words, and the rule that decides it. No
  * column holds a verdict: verdicts are computed.
  *
- * A decider is a list of words:
+ * A decider is a list of words, any number of the first two kinds and at most one of all others:
  *   test:NAME           a test function of tests/; the claim is broken while one of them fails
  *   code:PATH           a file that implements it, and says so in a comment `Claims: ID`
  *   run:ROW             accuracy of a row (paper/rows.tsv), with the rule `value`
@@ -59,8 +59,8 @@ typedef struct {
 } Claims;
 
 /* Refuses, by id: a claim twice, without a decider, with words that are none of the vocabulary's, with a rule
- * that its decider cannot feed, with more or fewer names than that compares; a `requires` or `rival` that no
- * claim has, or that comes back to the claim.
+ * that its decider cannot feed, with more or fewer names than that compares, with two words that would each
+ * decide it; a `requires` or `rival` that no claim has, or that comes back to the claim.
  */
 bool claims_read(Claims *claims, const char *path, Error *error);
 const Claim *claim_of(const Claims *claims, const char *id);
