@@ -18,9 +18,6 @@
 #define NOPOOL_FAST_SUMS_H
 
 #include "../operations.h"
-#if VECTOR_FLOATS == 16
-#include <immintrin.h>
-#endif
 
 /* A register of sums: of doubles, half as many lanes as floats; in bf16 of floats. */
 #ifdef BF16
@@ -43,17 +40,12 @@ typedef struct {
 
 INLINE void widen(VecDouble to[2], Vec v)
 {
-#if VECTOR_FLOATS == 16
-    to[0] = (VecDouble)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v));
-    to[1] = (VecDouble)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)v, 1));
-#else
     const union {
         Vec whole;
         VecHalf half[2];
     } u = {v};
-    to[0] = __builtin_convertvector(u.half[0], VecDouble);
-    to[1] = __builtin_convertvector(u.half[1], VecDouble);
-#endif
+    to[0] = doubles_of(u.half[0]);
+    to[1] = doubles_of(u.half[1]);
 }
 
 /* Adds one pixel: a, and a b. */

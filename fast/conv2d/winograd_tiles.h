@@ -177,6 +177,7 @@ INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile,
                     const Vec bias[UNIT], int real, const bool add, const bool pooling, const bool summing,
                     const Word *with, const bool squaring)
 {
+    const bool relu = win->relu;
     RunSums run[UNIT] = {{{{0}}, {{0}}}};
     Unit square[SQUARES];
     _Static_assert((int)PIXELS <= (int)BF16_RUN, "a tile is a run");
@@ -194,7 +195,7 @@ INLINE void scatter(const Winograd *win, LaneSums lanes[UNIT], const Tile *tile,
         UNROLL_UNIT
         for (int i = 0; i < UNIT; i++) {
             const Vec sum = y[i][p] + (add ? u.channel[i] : bias[i]);
-            u.channel[i] = win->relu ? positive(sum) : sum;
+            u.channel[i] = relu ? positive(sum) : sum;
         }
         u = store_unit(to, u);
         const Unit factor = with ? load_unit(tile->partial ? with + (to - win->y) : to) : u;

@@ -5,6 +5,9 @@
 #define NOPOOL_FAST_ISA_H
 
 #include "../kernels.h"
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define JOIN_NAMES(a, b, c)  a##_##b##_##c
 #define EXPAND_JOIN(a, b, c) JOIN_NAMES(a, b, c)
@@ -63,9 +66,24 @@ INLINE Vec positive(Vec v)
     return choose(v <= 0, (Vec){0}, v);
 }
 
+/* Between half a register of floats and one of doubles. Of the conversion of 8 numbers gcc 12 makes two of 4
+ * each, and what takes the register apart and puts it together again. */
+INLINE VecDouble doubles_of(VecHalf v)
+{
+#if VECTOR_FLOATS == 16
+    return (VecDouble)_mm512_cvtps_pd((__m256)v);
+#else
+    return __builtin_convertvector(v, VecDouble);
+#endif
+}
+
 INLINE void store_double(float *p, VecDouble v)
 {
+#if VECTOR_FLOATS == 16
+    *(VecHalf *)p = (VecHalf)_mm512_cvtpd_ps((__m512d)v);
+#else
     *(VecHalf *)p = __builtin_convertvector(v, VecHalf);
+#endif
 }
 
 /* One unit of VL images: the one channel of a word of f32, the two of a word of bf16. */
@@ -98,7 +116,6 @@ INLINE Unit load_unit(const Word *p)
 }
 
 #ifdef __AVX512BF16__
-#include <immintrin.h>
 
 /* The instruction rounds two registers into the halves of one; a shuffle brings the pairs together. */
 INLINE VecBits round_unit(Unit u)
@@ -138,7 +155,7 @@ INLINE VecDouble load_double(const Word *p, int i)
 {
     const HalfBits bits = *(const HalfBits *)p;
     const HalfBits channel = i == 0 ? (HalfBits)(bits << 16) : (HalfBits)(bits & 0xffff0000u);
-    return __builtin_convertvector((VecHalf)channel, VecDouble);
+    return doubles_of((VecHalf)channel);
 }
 
 #else
@@ -157,7 +174,7 @@ INLINE Unit store_unit(Word *p, Unit u)
 INLINE VecDouble load_double(const Word *p, int i)
 {
     (void)i;
-    return __builtin_convertvector(*(const VecHalf *)p, VecDouble);
+    return doubles_of(*(const VecHalf *)p);
 }
 
 #endif
