@@ -27,8 +27,9 @@ INLINE Unit square_sum(Square q)
 /* Marks: where the maxima of 2x2 squares stand, 0 upper left, 1 upper right, 2 lower left, 3 lower right. The
  * marks of the word at w of pooled maps, VL images of its channels, are those from w UNIT on.
  *
- * Of a conversion between bytes and numbers of 32 bits gcc 12 makes two instructions a lane, a third of all
- * that scatter (fast/conv2d/winograd_tiles.h) then does with five resolutions; the CPU has one for all. */
+ * Of a conversion between bytes and numbers of 32 bits gcc 12 makes two instructions a lane; in bf16 these
+ * were a third of all that scatter (fast/conv2d/winograd_tiles.h) does with five resolutions. The CPU has one
+ * for all lanes. */
 typedef Mark MarkVec __attribute__((vector_size(VECTOR_FLOATS), may_alias));
 
 INLINE UnitMask load_marks(const Mark *marks)

@@ -12,8 +12,8 @@
  *   depth:ROW, deeper:A,B   the learned depth of a row; of row A minus row B
  *   order:A,B,C         the rows' accuracies, ascending
  *   readings:NAME       how many readings of the text give the paper's value (readings.h)
- *   printed:OP,A,..     arithmetic on the paper's own values of other claims: minus, ratio, less, order,
- * noise share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
+ *   printed:OP,A,..     arithmetic on printed values of other claims: minus, ratio, less, order, noise
+ *   share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
  *   choice:ID           the paper leaves it open: a row of paper/choices.tsv
  *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
  *   premises            nothing of its own: the claims that it requires */
