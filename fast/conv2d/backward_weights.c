@@ -246,6 +246,7 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
     const Products p = products_of(all_rows(dy), all_rows(x), s, s.c >= s.k);
     const int count = lanes_groups(s.n) * group_parts(s), channels = p.narrow_shape.c;
     const int threads = omp_get_max_threads(), parts = parts_of(count, threads);
+    const int step = p.padded / VL < 3 ? SINGLE_ROWS / 2 : ROWS;
     float *partials = scratch, *bias = partials + partials_floats(&p, count);
     Item *items = (Item *)(bias + bias_floats(s));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
@@ -254,7 +255,7 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
             const Band band = part_rows(s, i);
             band_gradient(&p, partials + i * partial_floats(&p),
                           items + omp_get_thread_num() * thread_items(&p), band, true,
-                          part_from(channels, ROWS, part, parts), part_from(channels, ROWS, part + 1, parts));
+                          part_from(channels, step, part, parts), part_from(channels, step, part + 1, parts));
             if (db && part == 0 && band.from == 0)
                 SET(bias_partial)(bias, dy, conv2d_output(s), band.group);
         }
