@@ -34,6 +34,7 @@ enum { PIXELS = 2, FILTERS = 4 };
 #else
 enum { PIXELS = 4, FILTERS = VL == 16 ? 6 : 3 };
 #endif
+enum { MAX_TAPS = 9 };
 
 /* What every tile of one call shares. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
@@ -77,30 +78,38 @@ typedef struct {
     bool flipped; /* taps in reverse */
 } Filters;
 
-static Weight weight_at(const Filters *v, int f, int unit, int tap)
+/* Filter f of one unit of channels to its place at every tap, `step` apart. */
+static void pack_taps(Weight *to, size_t step, const Filters *v, int f, int unit)
 {
-    float channel[UNIT];
+    static const float zeros[MAX_TAPS];
+    const float *from[UNIT];
     for (int i = 0; i < UNIT; i++) {
         const int c = unit * UNIT + i;
-        const size_t at = f * v->filter_step + c * v->channel_step + (v->flipped ? v->taps - 1 - tap : tap);
-        channel[i] = f < v->filters && c < v->channels ? v->w[at] : 0;
+        from[i] = f < v->filters && c < v->channels ? v->w + f * v->filter_step + c * v->channel_step : zeros;
     }
-    return weight_of(channel);
+    for (int tap = 0; tap < v->taps; tap++) {
+        float channel[UNIT];
+        for (int i = 0; i < UNIT; i++)
+            channel[i] = from[i][v->flipped ? v->taps - 1 - tap : tap];
+        to[tap * step] = weight_of(channel);
+    }
 }
 
-/* Tile after tile, each as [tap][unit][filter of the tile], so that a tile reads straight on. */
+/* Tile after tile, each as [tap][unit][filter of the tile], so that a tile reads straight on. What stands
+ * together in w is read together: all units of a filter, or, flipped, all filters of a unit. */
 static void pack_filters(Weight *packed, const Filters *v)
 {
-    const int filters = units_of(v->filters) * UNIT, units = units_of(v->channels);
-#pragma omp parallel for schedule(static)
-    for (int tile = 0; tile < tile_count(filters); tile++) {
-        const int k = tile_start(tile, filters), width = k < filters ? tile_filters(filters - k) : 0;
-        Weight *to = packed + (size_t)k * units * v->taps;
-        for (int tap = 0; tap < v->taps; tap++)
-            for (int unit = 0; unit < units; unit++)
-                for (int f = 0; f < width; f++)
-                    *to++ = weight_at(v, k + f, unit, tap);
-    }
+    const int filters = units_of(v->filters) * UNIT, units = units_of(v->channels),
+              runs = v->flipped ? units : 1, run_units = units / runs;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int run = 0; run < runs; run++)
+        for (int tile = 0; tile < tile_count(filters); tile++) {
+            const int k = tile_start(tile, filters), width = k < filters ? tile_filters(filters - k) : 0;
+            Weight *to = packed + (size_t)k * units * v->taps;
+            for (int f = 0; f < width; f++)
+                for (int unit = run * run_units; unit < (run + 1) * run_units; unit++)
+                    pack_taps(to + unit * width + f, (size_t)units * width, v, k + f, unit);
+        }
 }
 
 /* Bytes of the packed filters of either pass. */
