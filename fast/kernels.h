@@ -136,7 +136,8 @@ typedef struct Kernels {
                                     const Word *x, const ExciteCache *cache, ExciteWeights p,
                                     SqueezeExciteShape s);
 
-    /* scratch: 2 doubles per group and channel, for both passes. */
+    /* scratch: batchnorm_scratch bytes, for both passes. */
+    size_t (*batchnorm_scratch)(Shape s);
     void (*batchnorm_statistics)(float *mean, float *variance, const Word *x, Shape s, double *scratch);
     void (*batchnorm_forward)(Word *y, const Word *x, const float *mean, const float *variance,
                               const float *gamma, const float *beta, float eps, Shape s);

@@ -133,9 +133,10 @@ void SET(batchnorm_forward)(Word *y, const Word *x, const float *mean, const flo
 void SET(batchnorm_backward)(Word *dx, float *dgamma, float *dbeta, const Word *dy, const Word *x,
                              const float *mean, const float *variance, const float *gamma, float eps, Shape s,
                              double *scratch);
-/* fast/engine/channel_sums.c: sum (C) of a and product (C) of a b over batch and map, in double; scratch as
- * for the statistics, whose first 2 C numbers sum and product may be. Where it is not NULL, squares
- * (N,C,H/2,W/2) gets the sums of a over 2x2 squares. */
+/* fast/engine/channel_sums.c: sum (C) of a and product (C) of a b over batch and map, in double; scratch:
+ * channel_sums_scratch bytes, whose first 2 C numbers sum and product may be. map_sums_scratch is no less.
+ * Where it is not NULL, squares (N,C,H/2,W/2) gets the sums of a over 2x2 squares. */
+size_t SET(channel_sums_scratch)(Shape s);
 void SET(channel_sums)(double *sum, double *product, Word *squares, const Word *a, const Word *b, Shape s,
                        double *scratch);
 

@@ -25,9 +25,11 @@ END_TEST
 /* A word may be part of any of a line's names, what, kernels and shape. */
 START_TEST(test_bench_measures_what_is_named)
 {
-    static const char *const words[] = {"peak_read f32", "256 f32 peak_re", "upsample_forward f32 64,32x32"};
+    static const char *const words[] = {"peak_read f32", "256 f32 peak_re", "upsample_forward f32 64,32x32",
+                                        "batchnorm_statistics f32"};
     static const char *const begins[] = {"peak_read\tf32", "peak_read\tf32",
-                                         "upsample_forward\tf32\t192x64,32x32\t"};
+                                         "upsample_forward\tf32\t192x64,32x32\t",
+                                         "batchnorm_statistics\tf32\t192x64,32x32\t"};
     ck_assert_msg(program_run("bench %s", words[_i]) == 0, "%s", program_output);
     ck_assert_int_eq(strncmp(program_output, "what\tkernels\tshape\tthreads\tvalue\t", 33), 0);
     const char *line = strchr(program_output, '\n');
@@ -112,7 +114,7 @@ Suite *bench_suite(void)
     tcase_add_checked_fixture(tcase, program_setup, program_teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_bench_refuses_words_of_no_line, 0, UNKNOWN);
-    tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 3);
+    tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 4);
     tcase_add_loop_test(tcase, test_bench_counts_what_a_step_moves, 0, 3);
     tcase_add_test(tcase, test_bench_puts_the_roofline_beside_the_time);
     tcase_add_loop_test(tcase, test_bench_counts_what_ranks_exchange, 0, 2);

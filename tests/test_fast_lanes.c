@@ -80,7 +80,7 @@ static void run_batchnorm(Run *run)
     float *mean = floats(map.c), *variance = floats(map.c), *gamma = random_floats(map.c, 4);
     float *beta = random_floats(map.c, 5), *dgamma = random_floats(map.c, 6),
           *dbeta = random_floats(map.c, 7);
-    double *scratch = scratch_of(16ul * map.c * lanes_groups(map.n));
+    double *scratch = scratch_of(run->kernels->batchnorm_scratch(map));
     run->kernels->batchnorm_statistics(mean, variance, x, map, scratch);
     run->kernels->batchnorm_forward(y, x, mean, variance, gamma, beta, 1e-5f, map);
     run->kernels->batchnorm_backward(dx, dgamma, dbeta, dy, x, mean, variance, gamma, 1e-5f, map, scratch);

@@ -15,12 +15,20 @@ static const Shape table[] = {
     {33, 9, 8, 8}, {2, 16, 8, 24}, {1, 259, 8, 8},
 };
 enum { ROWS = sizeof table / sizeof *table };
+
+/* Every other one with odd sides, which pooling cannot divide. */
+static Shape odd_map(int row)
+{
+    const Shape s = table[row];
+    return (Shape){s.n, s.c, s.h + row % 2, s.w - row % 2};
+}
+
 static const double exact = 0;
 
 START_TEST(test_relu_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, ROWS);
-    const Shape s = table[_i % ROWS];
+    const Shape s = odd_map(_i % ROWS);
     const size_t count = shape_count(s);
     if (!kernels)
         return;
@@ -50,7 +58,7 @@ static double *channel_sums(const double *a, const double *b, Shape s)
 START_TEST(test_batchnorm_statistics_match_ref)
 {
     const Kernels *kernels = loop_set(_i, ROWS);
-    const Shape s = table[_i % ROWS];
+    const Shape s = odd_map(_i % ROWS);
     const size_t count = shape_count(s);
     const double m = (double)s.n * s.h * s.w;
     if (!kernels)
@@ -59,7 +67,7 @@ START_TEST(test_batchnorm_statistics_match_ref)
     for (size_t i = 0; i < count; i++)
         x[i] = representable(x[i] + 3); /* a mean that does not cancel */
     float *got_mean = floats(s.c), *got_variance = floats(s.c);
-    double *scratch = scratch_of(2 * sizeof(double) * s.c * lanes_groups(s.n));
+    double *scratch = scratch_of(kernels->batchnorm_scratch(s));
     ref_batchnorm_statistics(mean, variance, x, s);
     kernels->batchnorm_statistics(got_mean, got_variance, frozen_float(to_lanes(x, s, NAN)), s, scratch);
     double *gauge_mean = channel_sums(absolute(x, count), NULL, s), *gauge_variance = channel_sums(x, x, s);
@@ -75,7 +83,7 @@ END_TEST
 START_TEST(test_batchnorm_forward_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, ROWS);
-    const Shape s = table[_i % ROWS];
+    const Shape s = odd_map(_i % ROWS);
     const size_t count = shape_count(s);
     const float eps = 1e-5f;
     if (!kernels)
@@ -126,7 +134,7 @@ static void backward_gauges(double *gauge_x, double *gauge_gamma, const double *
 START_TEST(test_batchnorm_backward_matches_ref)
 {
     const Kernels *kernels = loop_set(_i, ROWS);
-    const Shape s = table[_i % ROWS];
+    const Shape s = odd_map(_i % ROWS);
     const size_t count = shape_count(s);
     const double m = (double)s.n * s.h * s.w;
     const float eps = 1e-5f;
@@ -153,7 +161,7 @@ START_TEST(test_batchnorm_backward_matches_ref)
     kernels->batchnorm_backward(got_x, got_gamma, got_beta, frozen_float(to_lanes(dy, s, NAN)),
                                 frozen_float(to_lanes(x, s, NAN)), as_floats(mean, s.c),
                                 as_floats(variance, s.c), as_floats(gamma, s.c), eps, s,
-                                scratch_of(16ul * s.c * lanes_groups(s.n)));
+                                scratch_of(kernels->batchnorm_scratch(s)));
     CK_WITHIN(compare_gauged(from_lanes(got_x, s), dx, gauge_x, count), stored(5, 1), "dx");
     CK_WITHIN(compare_gauged(got_gamma, dgamma, gauge_gamma, s.c),
               roundings(2 + m * 0x1p-27 + run_roundings()), "dgamma");

@@ -330,6 +330,7 @@ const Kernels SET(kernels) = {
     .depthwise_backward_weights = SET(depthwise_backward_weights),
     .squeeze_excite_forward = SET(squeeze_excite_forward),
     .squeeze_excite_backward = SET(squeeze_excite_backward),
+    .batchnorm_scratch = SET(channel_sums_scratch),
     .batchnorm_statistics = SET(batchnorm_statistics),
     .batchnorm_forward = SET(batchnorm_forward),
     .batchnorm_backward = SET(batchnorm_backward),

@@ -66,7 +66,7 @@ bool SET(mbconv_grow_scratch)(Layer *layer, int batch)
     bool ok = SET(buffer_grow)(&s->conv, convolutions_scratch(layer, batch));
     for (int i = 0; i < 3; i++)
         ok = ok && SET(buffer_grow)(&s->wide[i], tensor_words(wide) * sizeof(Word));
-    ok = ok && SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(batch) * 2 * wide.c * sizeof(double));
+    ok = ok && SET(buffer_grow)(&s->reduce, SET(channel_sums_scratch)(wide));
     ok = ok && SET(buffer_grow)(&s->depthwise, SET(depthwise_scratch)(wide));
     ok = ok && SET(buffer_grow)(&s->norms, 2 * COEFFICIENTS * padded_expanded(layer) * sizeof(float));
     ok = ok && SET(buffer_grow)(&s->excite[0], lanes * wide.c) &&

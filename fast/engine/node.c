@@ -62,7 +62,7 @@ static bool grow_scratch(Node *node)
     const NodeSpec *spec = &node->spec;
     const int n = node->capacity;
     const size_t map = tensor_words(node_output(spec, n)) * sizeof(Word);
-    bool ok = SET(buffer_grow)(&s->reduce, (size_t)lanes_groups(n) * 2 * spec->channels * sizeof(double));
+    bool ok = SET(buffer_grow)(&s->reduce, SET(channel_sums_scratch)(node_output(spec, n)));
     for (int e = 0; e < spec->edges; e++) {
         const Conv2dShape convolution = node_convolution(spec, e, n);
         const size_t filters = conv2d_filters(convolution) * sizeof(float);

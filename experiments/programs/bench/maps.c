@@ -92,7 +92,7 @@ void bench_maps(const Kernels *kernels, int threads)
               measure_tensor(kernels, shape_coarser(s, 2)),
               measure_numbers(64 * 4),
               measure_numbers(64 * 4),
-              measure_numbers(16ul * 64 * lanes_groups(BATCH))};
+              measure_numbers(kernels->batchnorm_scratch(s))};
     lines(between, 5, &m, kernels, shape, s, threads);
     void *const arrays[] = {m.x, m.y, m.small, m.mean, m.variance, m.scratch};
     for (int i = 0; i < 6; i++)

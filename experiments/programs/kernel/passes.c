@@ -122,11 +122,10 @@ void pass_relu_backward(Job *job)
                             ref_relu_backward);
 }
 
-/* What the fast sets reduce with: 2 doubles a group and channel. */
+/* What the fast sets reduce with. */
 static void *batchnorm_scratch(Job *job)
 {
-    const Shape s = job_shape(job);
-    return job_memory(job, 2 * (size_t)lanes_groups(s.n) * s.c, sizeof(double));
+    return job_memory(job, job->kernels ? job->kernels->batchnorm_scratch(job_shape(job)) : 1, 1);
 }
 
 void pass_batchnorm_forward(Job *job)

@@ -101,7 +101,11 @@ static void read_layer(ProbeLayer *layer, const Probe *probe, const Network *net
 bool probe_create(Probe *probe, const Network *net, Error *error)
 {
     const NetworkSpec *s = &net->spec;
-    *probe = (Probe){kernels_best("f32"), s->layers, net->batch, s->height, s->width, .sums = NULL};
+    *probe = (Probe){.kernels = kernels_best("f32"),
+                     .layers = s->layers,
+                     .batch = net->batch,
+                     .height = s->height,
+                     .width = s->width};
     if (s->net != NET_LAYERS)
         return fail(error,
                     "the run is a fabric, whose nodes the probe does not follow: name one of --net=layers");
@@ -116,7 +120,6 @@ bool probe_create(Probe *probe, const Network *net, Error *error)
             error,
             "this run has --block=mbconv, whose filters cannot be looked into: name one of --block=conv");
     size_t filters_at = 0, statistics_at = 0, scratch = 0;
-    int widest = 0;
     for (int l = 0; l < s->layers; l++) {
         probe->layer[l].spec = network_layer(s, l);
         const LayerSpec *layer = &probe->layer[l].spec;
@@ -129,11 +132,9 @@ bool probe_create(Probe *probe, const Network *net, Error *error)
             scratch = needed > scratch ? needed : scratch;
         }
         probe->map[l] = probe_tensor(probe_input(probe, l, probe->batch));
-        widest = layer->channels_out > widest ? layer->channels_out : widest;
     }
     probe->map[s->layers] = probe_tensor(probe_output(probe, s->layers - 1, probe->batch));
     probe->convolution = memory(scratch);
-    probe->sums = memory(sizeof(double) * 2 * (size_t)widest * lanes_groups(probe->batch));
     return true;
 }
 
@@ -154,7 +155,6 @@ void probe_free(Probe *probe)
     }
     free(probe->map[probe->layers]);
     free(probe->convolution);
-    free(probe->sums);
 }
 
 void probe_level(const Probe *probe, Word *upsampled, int l, int r, int n)

@@ -22,7 +22,6 @@ typedef struct {
     ProbeLayer layer[MAX_LAYERS];
     Word *map[MAX_LAYERS + 1]; /* the images, then every layer's output */
     void *convolution;         /* scratch */
-    double *sums;
 } Probe;
 
 /* The parameters of net, which stays the caller's, for batches of up to its capacity. Refuses networks whose
