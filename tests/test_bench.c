@@ -1,9 +1,12 @@
+#define _DEFAULT_SOURCE /* usleep */
 /* Which lines build/bench measures: those whose name has every word that it is given. */
+#include "../experiments/programs/bench/measure.h"
 #include "../experiments/programs/bench/roofline.h"
 #include "program.h"
 #include "suites.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Every word must be in a line's name; one that is in none leaves no line, whatever the others are in. */
 static const struct {
@@ -89,6 +92,47 @@ START_TEST(test_bench_puts_the_roofline_beside_the_time)
 }
 END_TEST
 
+/* Who is asked to work, in which order, and how long it sleeps. */
+typedef struct {
+    char name;
+    int milliseconds;
+} Sleeper;
+static char turns[400];
+static int turn;
+
+static void sleep_in_turn(void *context)
+{
+    const Sleeper *sleeper = context;
+    if (turn < (int)sizeof turns)
+        turns[turn++] = sleeper->name;
+    usleep((useconds_t)(1000 * sleeper->milliseconds));
+}
+
+START_TEST(test_bench_compares_in_turns)
+{
+    Sleeper slow = {'a', 20}, fast = {'b', 1};
+    ck_assert_double_gt(measure_ratio(sleep_in_turn, &slow, &fast), 1);
+    ck_assert_int_ge(turn, 16);
+    for (int i = 0; i < turn; i++)
+        ck_assert_int_eq(turns[i], i % 2 == 0 ? 'a' : 'b');
+}
+END_TEST
+
+/* Five resolutions over one, of the nets that are named: a third more work, on any machine. */
+START_TEST(test_bench_tells_what_five_resolutions_cost)
+{
+    double value = 0;
+    ck_assert_msg(program_run("bench weight_step_ratio f32 10x16,batch 48") == 0, "%s", program_output);
+    const char *line = strchr(program_output, '\n');
+    ck_assert_msg(line && sscanf(line,
+                                 "\nweight_step_ratio\tf32\tR=5 over no-pooling,10x16,batch 48\t1\t%lf\t"
+                                 "times\t-\t-\n",
+                                 &value) == 1,
+                  "%s", program_output);
+    ck_assert_double_gt(value, 1);
+}
+END_TEST
+
 /* What ranks exchange, by hand. Of each of 12 groups: two sums in double for each channel, level and layer,
  * forward and backward, of 9 layers of 64 channels and one of 10, and 16 x 10 class logits in float. The
  * filters' step gathers filters and biases of each layer and level too; and of two levels of all layers but
@@ -116,6 +160,8 @@ Suite *bench_suite(void)
     tcase_add_loop_test(tcase, test_bench_refuses_words_of_no_line, 0, UNKNOWN);
     tcase_add_loop_test(tcase, test_bench_measures_what_is_named, 0, 4);
     tcase_add_loop_test(tcase, test_bench_counts_what_a_step_moves, 0, 3);
+    tcase_add_test(tcase, test_bench_compares_in_turns);
+    tcase_add_test(tcase, test_bench_tells_what_five_resolutions_cost);
     tcase_add_test(tcase, test_bench_puts_the_roofline_beside_the_time);
     tcase_add_loop_test(tcase, test_bench_counts_what_ranks_exchange, 0, 2);
     suite_add_tcase(suite, tcase);

@@ -55,6 +55,8 @@ static void usage(void)
         "with each time's share of the measured one in the column of fractions. Where maps fit the caches, "
         "bytes\n"
         "take less than at memory's bandwidth. make bench-plot draws it.\n\n"
+        "weight_step_ratio is how many times as long as a step of the net without pooling one of five\n"
+        "resolutions takes, both in turns.\n\n"
         "weight_step_gathered and alpha_step_gathered count the bytes that all ranks of a job together hand "
         "in,\n"
         "and each is handed, in a step of 10x64 layers; nothing is timed for them.\n");

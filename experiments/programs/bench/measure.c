@@ -15,19 +15,42 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return values[count / 2];
+}
+
+static double seconds_once(void (*work)(void *context), void *context)
+{
+    const double before = progress_seconds();
+    work(context);
+    return progress_seconds() - before;
+}
+
 double measure_seconds(void (*work)(void *context), void *context)
 {
     double seconds[MOST_REPETITIONS];
     const double start = progress_seconds();
     int count = 0;
     work(context); /* pages and caches are warm, threads are up */
-    while (count < 3 || (count < MOST_REPETITIONS && progress_seconds() - start < 0.2)) {
-        const double before = progress_seconds();
-        work(context);
-        seconds[count++] = progress_seconds() - before;
+    while (count < 3 || (count < MOST_REPETITIONS && progress_seconds() - start < 0.2))
+        seconds[count++] = seconds_once(work, context);
+    return median(seconds, count);
+}
+
+double measure_ratio(void (*work)(void *context), void *a, void *b)
+{
+    double ratios[MOST_REPETITIONS];
+    const double start = progress_seconds();
+    int count = 0;
+    work(a);
+    work(b);
+    while (count < 7 || (count < MOST_REPETITIONS && progress_seconds() - start < 1)) {
+        const double seconds = seconds_once(work, a);
+        ratios[count++] = seconds / seconds_once(work, b);
     }
-    qsort(seconds, (size_t)count, sizeof *seconds, compare);
-    return seconds[count / 2];
+    return median(ratios, count);
 }
 
 static struct {

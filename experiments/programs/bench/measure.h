@@ -32,6 +32,10 @@ bool measure_made(void);
 /* Median seconds of work(context); at least 3 repetitions, and about 0.2 s in all if they are short. */
 double measure_seconds(void (*work)(void *context), void *context);
 
+/* How many times as long work(a) takes as work(b): the median over pairs of the one and then the other, so
+ * that what else the machine does meets both alike; at least 7 pairs, and about 1 s in all. */
+double measure_ratio(void (*work)(void *context), void *a, void *b);
+
 /* Aligned numbers between -1 and 1, and a tensor of them; the program ends if there is no memory. */
 void *measure_numbers(size_t bytes);
 Word *measure_tensor(const Kernels *kernels, Shape s);

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCH = 192, LEVELS = 5 };
+enum { BATCH = 192, SMALL_BATCH = 48, LEVELS = 5 };
 
 void weight_step(void *context)
 {
@@ -249,6 +249,21 @@ static void bench_net(const Kernels *kernels, int threads, Case c)
     free_work(&work);
 }
 
+/* What five resolutions cost: their step over that of the net without pooling. */
+static void bench_resolutions(const Kernels *kernels, int threads, int channels, int batch)
+{
+    char shape[64];
+    snprintf(shape, sizeof shape, "R=5 over no-pooling,10x%d,batch %d", channels, batch);
+    if (!measure_wanted("weight_step_ratio", kernels->name, shape))
+        return;
+    StepWork five = make_work(kernels, (Case){FIVE_LEVELS, 10, channels, batch}),
+             one = make_work(kernels, (Case){NO_POOLING, 10, channels, batch});
+    measure_line("weight_step_ratio", kernels->name, shape, threads, measure_ratio(weight_step, &five, &one),
+                 "times", 0, 0);
+    free_work(&five);
+    free_work(&one);
+}
+
 /* Tables 1 and 2. */
 static const Net common[] = {NO_POOLING, PREDEFINED, FIVE_LEVELS, PRUNED, LEARNED_DEPTH, UNSHARED};
 enum { COMMON = sizeof common / sizeof *common };
@@ -264,11 +279,14 @@ enum { LARGE = sizeof large / sizeof *large };
 void bench_steps(const Kernels *kernels, int threads, bool all_cores)
 {
     static const int channels[] = {16, 32, 64};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         for (int net = 0; net < COMMON; net++)
             bench_net(kernels, threads, (Case){common[net], 10, channels[i], BATCH});
-    bench_net(kernels, threads, (Case){NO_POOLING, 10, 64, 48});
-    bench_net(kernels, threads, (Case){FIVE_LEVELS, 10, 64, 48});
+        bench_net(kernels, threads, (Case){NO_POOLING, 10, channels[i], SMALL_BATCH});
+        bench_net(kernels, threads, (Case){FIVE_LEVELS, 10, channels[i], SMALL_BATCH});
+        bench_resolutions(kernels, threads, channels[i], BATCH);
+        bench_resolutions(kernels, threads, channels[i], SMALL_BATCH);
+    }
     for (int i = 0; i < LARGE && all_cores; i++)
         bench_net(kernels, threads, large[i]);
 }
