@@ -18,11 +18,12 @@
  * vectors are met by more rows, a single one by SINGLE_ROWS. At 16 channels that is a seventh of a step in
  * bf16.
  *
- * Each group of 16 images has its own partial gradient; the partials are added in group order.
+ * Each part of a group (fast/conv2d/bands.h) has its own partial gradient; the partials are added in their
+ * order.
  *
  * On AMX, 3x3 filters without a stride are for tile products instead: fast/conv2d/tiles_backward_weights.c.
  *
- * Error: n = N H' W' products a filter, added one by one within a group, then G groups:
+ * Error: n = N H' W' products a filter, added one by one within a part, then the parts of G groups:
  * |got - ref| <= (n + G + 2) 2^-24 gauge. */
 #include "../operations.h"
 #include "../simd/items.h"
