@@ -15,7 +15,6 @@
 #include "../conv2d/sums.h"
 #include "../pool.h"
 #include <assert.h>
-#include <omp.h>
 #include <string.h>
 
 /* Channels whose sums stay in the cache, and pixels of which those of one unit are in registers. */
