@@ -235,6 +235,13 @@ static void band_gradient(const Products *p, float *partial, Item *transposed, B
     }
 }
 
+/* Narrow channels of which threads that share a partial take whole numbers: those of a tile, or half of one
+ * where wide channels are few, so that two threads divide the 16 rows of a single column evenly. */
+static int share_rows(const Products *p)
+{
+    return p->padded / VL <= 2 ? SINGLE_ROWS / 2 : ROWS;
+}
+
 void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Word *x, Conv2dShape s,
                                   void *scratch)
 {
@@ -247,7 +254,7 @@ void SET(conv2d_backward_weights)(float *dw, float *db, const Word *dy, const Wo
     const Products p = products_of(all_rows(dy), all_rows(x), s, s.c >= s.k);
     const int count = lanes_groups(s.n) * group_parts(s), channels = p.narrow_shape.c;
     const int threads = omp_get_max_threads(), parts = parts_of(count, threads);
-    const int step = p.padded / VL < 3 ? SINGLE_ROWS / 2 : ROWS;
+    const int step = share_rows(&p);
     float *partials = scratch, *bias = partials + partials_floats(&p, count);
     Item *items = (Item *)(bias + bias_floats(s));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
