@@ -9,7 +9,7 @@ SIMULATED ?= 4000
 AUDIT = $(BUILD)/audit --results=$(BUILD)/check.tsv $(if $(BENCH),--bench=$(BENCH)) $(if $(PAPER),--paper=$(PAPER))
 AUDIT_RUNS = $(RECORDS) $(wildcard $(RUNS))
 
-.PHONY: audit claim audit-calibration audit-liveness audit-blindness audit-orphans audit-coverage audit-removals fresh records
+.PHONY: audit claim audit-calibration audit-liveness audit-blindness audit-orphans audit-coverage audit-removals again fresh records
 # The recorded runs and, where there are any, those of $(RUNS). Nothing is trained.
 audit: $(BUILD)/audit
 	@$(AUDIT) --out=$(BUILD) $(AUDIT_RUNS)
@@ -37,6 +37,13 @@ audit-removals: paper
 # Runs and measured values do not know what the paper prints: the same bits with paper/expected/ gone or shuffled.
 audit-blindness: $(BUILD)/check all
 	@CK_RUN_SUITE=audit_blindness $(CHECK_ENVIRONMENT) $(BUILD)/check
+
+# The first epoch of a finished run, or of all in a folder, is trained anew: the log must be the same, digit for digit.
+RUN     ?=
+$(call refuse_special,RUN)
+again: $(if $(RUN),$(BUILD)/train)
+	@[ -n "$(RUN)" ] || { echo "again: name a run's folder, as in make again RUN=runs/NAME"; exit 1; }
+	@bash experiments/audit/again.sh $(BUILD)/train "$(DATA)" $(RUN)
 
 # Regenerating what is committed changes nothing.
 fresh: $(BUILD)/audit $(BUILD)/table

@@ -39,7 +39,9 @@ typedef struct {
 
 typedef struct {
     char path[512], commit[160], started[32], sha256[65];
-    char rows[256]; /* the ids of the rows that it stands for, between blanks */
+    char again[160]; /* a commit whose kernels made its first epoch anew, to the last digit; "" if none is
+                        known */
+    char rows[256];  /* the ids of the rows that it stands for, between blanks */
     double seconds;
     int threads;
     bool stale; /* what decides a run's bits changed since its commit; set by whoever asks git */

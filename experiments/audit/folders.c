@@ -137,6 +137,7 @@ const char *rows_scale(const Rows *rows, const char *id, const Options *run)
 /* A run's folder while it is read. */
 typedef struct {
     char path[512], *log, *alpha, *result, *provenance;
+    char *again; /* NULL for most */
     RunRecord record;
 } Reading;
 
@@ -272,6 +273,19 @@ static bool add_to_row(Evidence *evidence, const Reading *run, const Rows *rows,
     return true;
 }
 
+/* The commit that again.tsv names (again.sh), if it tells of this very log. */
+static void read_again(char commit[160], const Reading *run)
+{
+    char told[65] = "", sha256[65];
+    const char *first = strchr(run->log, '\n'), *second = first ? strchr(first + 1, '\n') : NULL;
+    commit[0] = '\0';
+    if (!run->again || !second)
+        return;
+    sha256_hex(sha256, run->log, (size_t)(second + 1 - run->log));
+    if (result_value(told, sizeof told, run->again, "log_head_sha256") && strcmp(told, sha256) == 0)
+        result_value(commit, 160, run->again, "commit");
+}
+
 static bool add_run(Evidence *evidence, const Rows *rows, const Reading *run, Error *error)
 {
     Folder *more = realloc(evidence->folders, (size_t)(evidence->folders_count + 1) * sizeof *more);
@@ -283,6 +297,7 @@ static bool add_run(Evidence *evidence, const Rows *rows, const Reading *run, Er
     *folder = (Folder){.seconds = run->record.seconds};
     snprintf(folder->path, sizeof folder->path, "%s", run->path);
     snprintf(folder->commit, sizeof folder->commit, "%.159s", run->record.commit);
+    read_again(folder->again, run);
     result_value(folder->started, sizeof folder->started, run->provenance, "started");
     char threads[32] = "1";
     result_value(threads, sizeof threads, run->provenance, "threads");
@@ -309,19 +324,29 @@ static bool read_file(char **bytes, const char *folder, const char *name, Error 
     return file_read(bytes, &size, path, error);
 }
 
+/* again.tsv, which most runs have not. */
+static bool read_again_file(char **bytes, const char *folder, Error *error)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/again.tsv", folder);
+    return !file_exists(path) || read_file(bytes, folder, "again.tsv", error);
+}
+
 static bool read_run(Evidence *evidence, const Rows *rows, const char *path, Error *error)
 {
     Reading run = {0};
     snprintf(run.path, sizeof run.path, "%s", path);
-    const bool ok =
-        run_record_read(&run.record, path, error) && read_file(&run.log, path, "log.tsv", error) &&
-        read_file(&run.alpha, path, "alpha.tsv", error) &&
-        read_file(&run.result, path, "result.tsv", error) &&
-        read_file(&run.provenance, path, "provenance.tsv", error) && add_run(evidence, rows, &run, error);
+    const bool ok = run_record_read(&run.record, path, error) &&
+                    read_file(&run.log, path, "log.tsv", error) &&
+                    read_file(&run.alpha, path, "alpha.tsv", error) &&
+                    read_file(&run.result, path, "result.tsv", error) &&
+                    read_file(&run.provenance, path, "provenance.tsv", error) &&
+                    read_again_file(&run.again, path, error) && add_run(evidence, rows, &run, error);
     free(run.log);
     free(run.alpha);
     free(run.result);
     free(run.provenance);
+    free(run.again);
     return ok;
 }
 

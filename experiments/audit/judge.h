@@ -27,7 +27,7 @@ typedef struct {
     Support support;
     char bounded[96], bounded_by[64]; /* the verdict with its premises, and the premise that bounds it */
     char rule_date[40], run_date[40]; /* of the newest run in evidence */
-    char evidence[4096];
+    char evidence[16384];
     char command[256];
     double minutes; /* to decide it; NaN where it is unknown, 0 where it is decided */
 } Judgement;

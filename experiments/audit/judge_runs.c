@@ -215,7 +215,8 @@ static void tell_cost(Judgement *j, const Court *court, const Wanted *wanted)
              j->seeds_needed > 12 ? " .." : "");
 }
 
-/* Paths, commits and hashes; whether one of them is stale. */
+/* Paths, commits and hashes, PATH@COMMIT=AGAIN:SHA256, where AGAIN made the first epoch anew; whether one of
+ * them is stale. */
 static bool tell_evidence(Judgement *j, const Court *court, const Group *group, const Wanted *wanted)
 {
     bool stale = false;
@@ -226,8 +227,8 @@ static bool tell_evidence(Judgement *j, const Court *court, const Group *group, 
                 continue;
             const Folder *f = &court->evidence->folders[row->folder[s]];
             const size_t used = strlen(j->evidence);
-            snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s@%.12s:%.16s", used ? " " : "",
-                     f->path, f->commit, f->sha256);
+            snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s@%.12s%s%.12s:%.16s",
+                     used ? " " : "", f->path, f->commit, f->again[0] ? "=" : "", f->again, f->sha256);
             stale = stale || f->stale;
         }
     }

@@ -92,27 +92,33 @@ static void read_rule_dates(char (*dates)[40], const Claims *claims, const char 
         pclose(in);
 }
 
-/* A run is stale if what decides a run's bits differs between its commit and this tree. */
+/* Whether a path differs between the commit and this tree; it does where git has no such commit. */
+static bool changed_since(const char *commit, const char *paths, const char *root)
+{
+    char arguments[512];
+    if (!commit[0] || commit[strspn(commit, "0123456789abcdef")])
+        return true;
+    snprintf(arguments, sizeof arguments, "diff --quiet %s -- %s", commit, paths);
+    FILE *in = git(root, arguments);
+    return !in || pclose(in) != 0;
+}
+
+/* A run is stale if what decides its bits changed: the kernels, unless those of a later commit have made its
+ * first epoch anew (again.sh), or what calls them. */
 static void find_stale(Evidence *evidence, const char *root)
 {
+    static const char kernels[] = "ref fast",
+                      callers[] =
+                          "experiments/data experiments/network experiments/protocol experiments/training";
     for (int f = 0; f < evidence->folders_count; f++) {
-        Folder *folder = &evidence->folders[f];
-        for (int g = 0; g < f; g++)
-            if (strcmp(evidence->folders[g].commit, folder->commit) == 0) {
-                folder->stale = evidence->folders[g].stale;
-                goto next;
-            }
-        char arguments[512];
-        folder->stale = true;
-        if (strspn(folder->commit, "0123456789abcdef") == strlen(folder->commit)) {
-            snprintf(arguments, sizeof arguments,
-                     "diff --quiet %s -- ref fast experiments/data experiments/network experiments/protocol "
-                     "experiments/training",
-                     folder->commit);
-            FILE *in = git(root, arguments);
-            folder->stale = !in || pclose(in) != 0;
-        }
-    next:;
+        Folder *run = &evidence->folders[f];
+        const Folder *like = evidence->folders;
+        while (strcmp(like->commit, run->commit) != 0 || strcmp(like->again, run->again) != 0)
+            like++;
+        run->stale = like < run ? like->stale
+                                : changed_since(run->commit, callers, root) ||
+                                      (changed_since(run->commit, kernels, root) &&
+                                       changed_since(run->again, kernels, root));
     }
 }
 
