@@ -6,8 +6,8 @@
  *
  *     y = A^T [ sum over c of (G g G^T) . (B^T d B) ] A,       . position by position, of 36.
  *
- * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter
- * and, in the headers, transform_input and transform_output. With a = 5/8, b = 3/2 the error is twice that of
+ * The matrices interpolate at the points 0, a, -a, b, -b and infinity; their rows are in transform_filter,
+ * transform_input and transform_output, in the headers. With a = 5/8, b = 3/2 the error is twice that of
  * the direct sum (root mean square, 16 to 128 channels); with the usual 1 and 2 it is five times, for a few
  * additions less.
  *
@@ -44,14 +44,15 @@
  * when the result is stored. a, b and all that the transforms multiply with are exact. */
 // book: end
 #include "products.h"
+#include "winograd_filters.h"
 #include "winograd_tiles.h"
 #include <assert.h>
 #include <limits.h>
 #include <omp.h>
 #include <string.h>
 
-enum { VECTORS = TILES, FILTERS = VL == 16 ? 8 : 4 }; /* of one product in registers */
-enum { RUNS = 2 * TILES, LINES = BLOCK / UNIT };      /* that scatter needs at a position; lines of a run */
+/* Of one product in registers, beside FILTERS; that scatter needs at a position; lines of a run. */
+enum { VECTORS = TILES, RUNS = 2 * TILES, LINES = BLOCK / UNIT };
 
 /* Measured against the direct sum in every instruction set, 192 images: 16->16 channels at 4x4 are 1.5 times
  * as fast (1.1 on two threads), 64->10 at 32x32 1.3, 64->64 2.0 at 4x4 and 2.8 at 32x32; 8->8 at 4x4 are as
@@ -78,16 +79,6 @@ static size_t buffer_floats(Shape in, Shape out)
     return POSITIONS * position_floats(in.c) + (size_t)BLOCK * POSITIONS * ROW + pixel_words(out);
 }
 
-static int block_count(int filters)
-{
-    return (filters + BLOCK - 1) / BLOCK;
-}
-
-static size_t packed_floats(int channels, int filters)
-{
-    return (size_t)block_count(filters) * BLOCK * POSITIONS * channels;
-}
-
 /* Packed filters, and behind them the zeros beyond a border. */
 static size_t constant_floats(Shape in, Shape out)
 {
@@ -106,57 +97,6 @@ size_t SET(winograd_scratch)(Conv2dShape s, int threads)
     const size_t data = (forward > backward ? forward : backward) * sizeof(float);
     const size_t weights = SET(winograd_weights_scratch)(s, threads);
     return data > weights ? data : weights;
-}
-
-/* G times 3 numbers, `step` apart. */
-INLINE void transform_filter(VecDouble to[SPAN], const VecDouble *g, int step)
-{
-    const double a = A, b = B, p = 1 / (2 * a * a * (a * a - b * b)), q = 1 / (2 * b * b * (b * b - a * a));
-    const VecDouble even_a = p * (g[0] + a * a * g[2 * step]), odd_a = p * a * g[step];
-    const VecDouble even_b = q * (g[0] + b * b * g[2 * step]), odd_b = q * b * g[step];
-    to[0] = g[0] / (a * a * b * b);
-    to[1] = even_a + odd_a;
-    to[2] = even_a - odd_a;
-    to[3] = even_b + odd_b;
-    to[4] = even_b - odd_b;
-    to[5] = g[2 * step];
-}
-
-/* Filters k .. k + HALF - 1, channel c, to the same place of every position. Filters beyond the last are 0.
- */
-static void pack_filters_half(float *to, const float *w, int k, int c, int filters, int channels,
-                              bool flipped)
-{
-    VecDouble g[9] = {{0}}, rows[3][SPAN], u[SPAN];
-    for (int f = 0; f < HALF && k + f < filters; f++) {
-        const size_t filter = k + f;
-        const float *at = w + (flipped ? c * (size_t)filters + filter : filter * channels + c) * 9;
-        for (int tap = 0; tap < 9; tap++)
-            g[tap][f] = at[flipped ? 8 - tap : tap];
-    }
-    for (int j = 0; j < 3; j++)
-        transform_filter(rows[j], g + j, 3);
-    for (int i = 0; i < SPAN; i++) {
-        const VecDouble row[3] = {rows[0][i], rows[1][i], rows[2][i]};
-        transform_filter(u, row, 1);
-        for (int j = 0; j < SPAN; j++)
-            store_double(to + (size_t)(i * SPAN + j) * BLOCK * channels, u[j]);
-    }
-}
-
-/* Transforms w and packs it as [block][position][filter / FILTERS][c][filter % FILTERS], so that products
- * read straight on. w is (K,C,3,3); flipped, for backward data, it is (channels,filters,3,3) with taps in
- * reverse. */
-static void pack_filters(float *packed, const float *w, int filters, int channels, bool flipped)
-{
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int block = 0; block < block_count(filters); block++)
-        for (int c = 0; c < channels; c++)
-            for (int f = 0; f < BLOCK; f += HALF)
-                pack_filters_half(packed +
-                                      ((size_t)block * POSITIONS * BLOCK + f / FILTERS * FILTERS) * channels +
-                                      c * FILTERS + f % FILTERS,
-                                  w, block * BLOCK + f, c, filters, channels, flipped);
 }
 
 /* The runs of lines that scatter needs of 8 filters of every tile, a share at each position: first of a pixel

@@ -7,9 +7,10 @@
 #include "../pool.h"
 #include "sums.h"
 #include "winograd.h"
+#include "winograd_filters.h"
 
 enum { TILES = VL == 16 ? 2 : 3, ROW = TILES * LANES }; /* tiles of a block in the cache; images */
-enum { BLOCK = 8, SQUARES = PIXELS / 4 }; /* filters of a block of products; squares of a tile */
+enum { SQUARES = PIXELS / 4 };                          /* of a tile */
 
 /* What all tiles of one call share. The operation is a convolution from x (shape in) to y (shape out). */
 typedef struct {
