@@ -4,6 +4,7 @@
 --   ``` {.pull marker=NAME}        the lines of ref/, fast/ or experiments/ between `// book: NAME` and `// book: end`
 --   [FILE KEY... COLUMN]{.value}   a number from a TSV file: the row whose first columns are KEY..., its COLUMN
 --   [ID]{.printed}                 the value that the paper prints, from claims.tsv
+--   [FILE]{.file}                  where the numbers of a TSV file are from
 --   [ID]{.claim}                   a claim's id with its verdict, a link to the ledger
 --   ::: {.equation #ID op=NAME}    an equation; its status strip is made from paper/operations.tsv
 --   ::: {.tsv file=FILE part=N}    a table of a TSV file, the first or the N-th, with the command that makes it
@@ -190,6 +191,10 @@ local function printed(span)
   local text = cell("claims", row, "paper_value")
   if text == "" or text == "-" then refuse("the claim %s has no paper_value to quote", id) end
   return pandoc.Span(pandoc.Str(text), {"", {"number", "of-the-paper"}, {title = "printed in the paper"}})
+end
+
+local function file_of(span)
+  return pandoc.Code(tsv(pandoc.utils.stringify(span)).path)
 end
 
 -- The status strip under an equation.
@@ -449,7 +454,7 @@ return {
     end,
     CodeBlock = function(block) if block.classes:includes("pull") then return pull(block) end end,
     Span = function(span)
-      for class, make in pairs {value = value, printed = printed, claim = claim_of} do
+      for class, make in pairs {value = value, printed = printed, claim = claim_of, file = file_of} do
         if span.classes:includes(class) then return make(span) end
       end
     end,
