@@ -40,7 +40,7 @@ audit-blindness: $(BUILD)/check all
 
 # The first epoch of a finished run, or of all in a folder, is trained anew: the log must be the same, digit for digit.
 RUN     ?=
-$(call refuse_special,RUN)
+$(if $(filter again,$(MAKECMDGOALS)),$(call refuse_special,RUN))
 again: $(if $(RUN),$(BUILD)/train)
 	@[ -n "$(RUN)" ] || { echo "again: name a run's folder, as in make again RUN=runs/NAME"; exit 1; }
 	@bash experiments/audit/again.sh $(BUILD)/train "$(DATA)" $(RUN)

@@ -96,7 +96,7 @@ static void read_rule_dates(char (*dates)[40], const Claims *claims, const char 
 static bool changed_since(const char *commit, const char *paths, const char *root)
 {
     char arguments[512];
-    if (!commit[0] || commit[strspn(commit, "0123456789abcdef")])
+    if (strlen(commit) < 40 || commit[strspn(commit, "0123456789abcdef")]) /* a name that moves */
         return true;
     snprintf(arguments, sizeof arguments, "diff --quiet %s -- %s", commit, paths);
     FILE *in = git(root, arguments);
