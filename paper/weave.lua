@@ -420,7 +420,9 @@ function Pandoc(document)
   -- Numbers are looked for before the spans that bring them are resolved.
   pandoc.walk_block(pandoc.Div(document.blocks), {
     Span = function(span)
-      if span.classes:includes("value") or span.classes:includes("printed") then return {} end
+      for _, class in ipairs {"value", "printed", "claim"} do -- a claim's id may have its section in it, as in s3.2.used
+        if span.classes:includes(class) then return {} end
+      end
     end,
     Inlines = function(list)
       for _, inline in ipairs(list) do

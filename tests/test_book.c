@@ -50,11 +50,12 @@ START_TEST(test_book_weaves_code_numbers_and_verdicts)
 {
     program_put("a.c", ".", "%s", source);
     ck_assert_msg(weave("# A {#a}\n\n" EQUATION PULL "It is [claims one paper_value]{.value digits=2}, the "
-                        "paper has [one]{.printed}; [one]{.claim}.\n\n" REST) == 0,
+                        "paper has [one]{.printed}; [one]{.claim}, of [errors]{.file}.\n\n" REST) == 0,
                   "%s", program_output);
     char *page = program_file("book.html");
     ck_assert_ptr_nonnull(page);
     ck_assert_ptr_nonnull(strstr(page, "92.50"));
+    ck_assert_ptr_nonnull(strstr(page, "/errors.tsv</code>"));
     ck_assert_ptr_nonnull(strstr(page, "a.c:3</code></a> to 6"));
     ck_assert_ptr_nonnull(strstr(page, "worst error 0.5 of a bound of 2 (25%; f32 plain)"));
     ck_assert_ptr_nonnull(strstr(page, "href=\"./ref/conv2d.c\""));
@@ -88,6 +89,7 @@ START_TEST(test_book_refuses_numbers_typed_by_hand)
     program_put("a.c", ".", "%s", source);
     expect_refused(PULL "We reached 92.5 in the end.\n\n" REST, "stands in prose");
     expect_refused(PULL "We reached 92%% in the end.\n\n" REST, "stands in prose");
+    expect_refused(PULL "[s3.2.two]{.claim}\n\n" REST, "the claim s3.2.two, which claims.tsv does not have");
     expect_refused(PULL "[claims two paper_value]{.value}\n\n" REST, "has no row");
     expect_refused(PULL "[claims one no_column]{.value}\n\n" REST, "no column no_column");
     ck_assert_msg(weave(PULL EQUATION "See section 3.4.\n\n" REST) == 0, "%s", program_output);
