@@ -12,9 +12,9 @@ static Error error;
 /* ---- tests, premises, rivals, families */
 
 typedef struct {
-    Claim claim[4];
+    Claim claim[5];
     TestFunction tests[3];
-    Judgement all[4];
+    Judgement all[5];
     Evidence evidence;
 } Case;
 
@@ -101,6 +101,49 @@ START_TEST(test_weak_premises_are_counted)
     c.claim[2].digits = 2;
     judge_case(&c, 3);
     ck_assert_str_eq(c.all[0].verdict, "underdetermined (1 of 2 premises)");
+}
+END_TEST
+
+/* With K of its premises needed a claim is as strong as the Kth strongest of them: three that tests decide
+ * and one of readings, and what becomes of it for every state of the three. */
+START_TEST(test_some_premises_are_enough)
+{
+    static const TestOutcome outcomes[] = {PASSED, NOT_RUN, FAILED};
+    for (int needed = 1; needed <= 4; needed++)
+        for (int state = 0; state < 27; state++) {
+            Case c = {.tests = {{.name = "one", .outcome = outcomes[state % 3]},
+                                {.name = "two", .outcome = outcomes[state / 3 % 3]},
+                                {.name = "three", .outcome = outcomes[state / 9]}}};
+            static const char *const names[] = {"p", "q", "r"}, *const tests[] = {"test:one", "test:two",
+                                                                                  "test:three"};
+            c.claim[0] = claim_about(RULE_PREMISES, NAN, "premises:K");
+            c.claim[0].requires = "p q r weak";
+            c.claim[0].needed = needed;
+            for (int p = 0; p < 3; p++) {
+                c.claim[p + 1] = claim_about(RULE_TESTS, NAN, tests[p]);
+                c.claim[p + 1].id = names[p];
+            }
+            c.claim[4] = claim_about(RULE_READINGS, 0.31, "readings:no-pooling");
+            c.claim[4].id = "weak";
+            c.claim[4].digits = 2;
+            judge_case(&c, 5);
+            int green = 0, open = 0;
+            for (int t = 0; t < 3; t++) {
+                green += c.tests[t].outcome == PASSED;
+                open += c.tests[t].outcome == NOT_RUN;
+            }
+            char weak[64];
+            snprintf(weak, sizeof weak, "underdetermined (%d of 4 premises)", green);
+            const bool upheld = green >= needed, weakened = green + 1 >= needed,
+                       undecided = green + 1 + open >= needed;
+            ck_assert_str_eq(c.all[0].verdict, upheld      ? "confirmed"
+                                               : weakened  ? weak
+                                               : undecided ? "undecided"
+                                                           : "contradicted");
+            ck_assert_int_eq(c.all[0].state, !weakened && undecided ? BLOCKED : DECIDED);
+            ck_assert_str_eq(c.all[0].bounded, c.all[0].verdict);
+            ck_assert_str_eq(c.all[0].bounded_by, "");
+        }
 }
 END_TEST
 
@@ -216,6 +259,26 @@ START_TEST(test_dead_claims_are_found)
 }
 END_TEST
 
+/* Of two premises one is enough: each is broken where the other is broken already. */
+START_TEST(test_premises_that_are_enough_are_alive)
+{
+    Claim claim = claim_about(RULE_PREMISES, NAN, "premises:1");
+    claim.requires = "p q";
+    const Claims claims = {.claims = &claim, .count = 1};
+    static const Sources sources;
+    static const Rows rows;
+    const Evidence none = {0};
+    const Court court = {.claims = &claims, .sources = &sources, .evidence = &none, .rows = &rows};
+    FILE *out = tmpfile();
+    ck_assert_ptr_nonnull(out);
+    for (claim.needed = 0; claim.needed <= 2; claim.needed++)
+        ck_assert_int_eq(liveness_check(&court, out), 0);
+    claim.needed = 3; /* more than there are: nothing upholds it */
+    ck_assert_int_eq(liveness_check(&court, out), 1);
+    fclose(out);
+}
+END_TEST
+
 Suite *audit_premises_suite(void)
 {
     Suite *suite = suite_create("audit_premises");
@@ -223,11 +286,13 @@ Suite *audit_premises_suite(void)
     tcase_add_test(tcase, test_tests_decide);
     tcase_add_test(tcase, test_premises_bound);
     tcase_add_test(tcase, test_weak_premises_are_counted);
+    tcase_add_test(tcase, test_some_premises_are_enough);
     tcase_add_test(tcase, test_rivals);
     tcase_add_test(tcase, test_families_are_adjusted);
     tcase_add_test(tcase, test_printed_arithmetic);
     tcase_add_test(tcase, test_shares_of_a_bench);
     tcase_add_test(tcase, test_dead_claims_are_found);
+    tcase_add_test(tcase, test_premises_that_are_enough_are_alive);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -169,6 +169,33 @@ START_TEST(test_audit_never_confirms_an_accuracy_by_smoke)
 }
 END_TEST
 
+/* A conclusion from so many of its premises, or from all of them. */
+START_TEST(test_audit_tells_how_many_premises_are_needed)
+{
+    static const char conclusion[] =
+        "all\t1\tconclusion\tBoth\tconclusion\t\t1\t\t\teq gain\t\t\tpremises\t\t\t%s\t-\n";
+    static const struct {
+        const char *decider, *line;
+    } ways[] = {{"premises", "requires   eq gain\n"},
+                {"premises:1", "requires   1 at least of eq gain\n"},
+                {"premises:2", "requires   2 at least of eq gain\n"}};
+    for (int w = 0; w < 3; w++) {
+        char line[256], text[4096];
+        project_write();
+        char *claims = program_file("paper/claims.tsv");
+        snprintf(line, sizeof line, conclusion, ways[w].decider);
+        snprintf(text, sizeof text, "%s%s", claims, line);
+        free(claims);
+        project_put("paper/claims.tsv", text);
+        project_put("paper/coverage.tsv",
+                    "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain all\n1\t2\tdef\tno claim\n");
+        ck_assert_msg(project_audit("--claim=all") == 0, "%s", project_said());
+        ck_assert_msg(strstr(program_output, ways[w].line) != NULL, "%s", program_output);
+        ck_assert_ptr_nonnull(strstr(program_output, "verdict    confirmed\n"));
+    }
+}
+END_TEST
+
 START_TEST(test_audit_tells_the_way_of_a_claim)
 {
     project_write();
@@ -178,6 +205,7 @@ START_TEST(test_audit_tells_the_way_of_a_claim)
     ck_assert_ptr_nonnull(strstr(program_output, "1, sentence 1"));
     ck_assert_int_eq(project_audit("--claim=gain"), 0);
     ck_assert_ptr_nonnull(strstr(program_output, "records/a1@c0"));
+    ck_assert_ptr_null(strstr(program_output, "requires"));
     ck_assert_int_eq(project_audit("--claim=moon"), 1);
     ck_assert_ptr_nonnull(strstr(program_output, "moon"));
 }
@@ -242,6 +270,7 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_refuses_strangers);
     tcase_add_test(tcase, test_audit_grades_folders);
     tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);
+    tcase_add_test(tcase, test_audit_tells_how_many_premises_are_needed);
     tcase_add_test(tcase, test_audit_tells_the_way_of_a_claim);
     tcase_add_test(tcase, test_audit_refuses);
     tcase_add_test(tcase, test_audit_fails_on_a_full_standard_output);

@@ -127,6 +127,18 @@ static bool check_list(const Claim *claim, const char *word, Error *error)
     return true;
 }
 
+/* How many premises the word `premises` or `premises:K` asks for, 0 for all of them. */
+static bool read_needed(Claim *claim, Error *error)
+{
+    char count[32];
+    int length = 0;
+    if (!decider_argument(count, sizeof count, claim, "premises") || !*count)
+        return true;
+    return (sscanf(count, ":%9d%n", &claim->needed, &length) == 1 && !count[length] && claim->needed > 0) ||
+           fail(error, "claim %s: `premises%s` must be premises, or premises:K for K of them at least",
+                claim->id, count);
+}
+
 static bool check_deciders(const Claim *claim, Error *error)
 {
     char word[512], alone[512] = "";
@@ -206,7 +218,7 @@ static bool read_claim(Claim *claim, const Tsv *table, int row, Error *error)
         return fail(error, "claim %s: there is no rule `%s`", claim->id, cell[RULE]);
     if (!number(&claim->value, cell[PAPER_VALUE]) || !number(&claim->margin, cell[MARGIN]))
         return fail(error, "claim %s: paper_value and margin are numbers or nothing", claim->id);
-    return check_words(claim, error) && check_deciders(claim, error);
+    return check_words(claim, error) && check_deciders(claim, error) && read_needed(claim, error);
 }
 
 const Claim *claim_of(const Claims *claims, const char *id)
@@ -289,8 +301,10 @@ static bool check_links(const Claims *claims, const Claim *claim, Error *error)
     if (premises > CLAIM_PREMISES)
         return fail(error, "claim %s requires %d claims; at most %d are taken", claim->id, premises,
                     CLAIM_PREMISES);
-    return claim->rule != RULE_PREMISES || premises > 0 ||
-           fail(error, "claim %s is decided by its premises, but requires none", claim->id);
+    if (claim->rule == RULE_PREMISES && premises == 0)
+        return fail(error, "claim %s is decided by its premises, but requires none", claim->id);
+    return claim->needed <= premises ||
+           fail(error, "claim %s is decided by %d of its %d premises", claim->id, claim->needed, premises);
 }
 
 bool claims_read(Claims *claims, const char *path, Error *error)

@@ -16,7 +16,8 @@
  *   share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
  *   choice:ID           the paper leaves it open: a row of paper/choices.tsv
  *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
- *   premises            nothing of its own: the claims that it requires */
+ *   premises            nothing of its own: all the claims that it requires
+ *   premises:K          as many of them at least */
 #ifndef NOPOOL_CLAIMS_H
 #define NOPOOL_CLAIMS_H
 
@@ -35,7 +36,7 @@ typedef enum {
     RULE_BOUND,       /* a measured share is at most the margin */
     RULE_OPEN,        /* the paper does not say */
     RULE_QUOTE,       /* the words stand there */
-    RULE_PREMISES,    /* every claim that it requires is upheld */
+    RULE_PREMISES,    /* the claims that it requires are upheld, or so many of them */
     RULES
 } Rule;
 
@@ -45,8 +46,8 @@ typedef struct {
     const char *id, *place, *role, *statement, *kind, *family, *paper, *requires, *rival, *readings,
         *margin_reason, *decider, *min_grade;
     Rule rule;
-    int weight, digits, line;
-    double value, margin; /* the paper's value, NaN if it has none; the margin, NaN likewise */
+    int weight, digits, line, needed; /* needed: of the claims that it requires, 0 for all */
+    double value, margin;             /* the paper's value, NaN if it has none; the margin, NaN likewise */
 } Claim;
 
 /* A claim with no words, to be filled: every string is "". */

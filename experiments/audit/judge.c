@@ -241,28 +241,33 @@ static Judgement *judgement_of(Judgement *all, const Court *court, const char *i
     return NULL;
 }
 
-/* Its own verdict, from its premises alone. */
+/* Its own verdict, from its premises alone: it is as strong as the weakest of those that it needs, taken from
+ * the strongest on. */
 static void judge_premises(Judgement *j, Judgement *all, const Court *court)
 {
     char id[64];
-    int upheld = 0, count = 0;
-    Support worst = UPHELD;
+    int of_support[AGAINST + 1] = {0}, count = 0;
     for (const char *at = j->claim->requires; next_word(id, sizeof id, &at); count++) {
         const Judgement *premise = judgement_of(all, court, id);
-        worst = premise->support > worst ? premise->support : worst;
-        upheld += premise->support == UPHELD;
+        of_support[premise->support]++;
         add_evidence(j, id);
     }
-    /* One premise that fails decides, whatever is still open. */
+    /* Where all are needed, one that fails decides, whatever is still open. */
+    const int needed = j->claim->needed > 0 ? j->claim->needed : count;
+    Support worst = UPHELD;
+    for (int found = of_support[UPHELD]; found < needed && worst < AGAINST; found += of_support[worst])
+        worst++;
     if (worst == WEAKENED)
-        snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d premises)", upheld, count);
+        snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d premises)", of_support[UPHELD],
+                 count);
     else
         say(j, worst == UPHELD ? "confirmed" : worst == AGAINST ? "contradicted" : "undecided");
     set_state(j, worst == OPEN ? BLOCKED : DECIDED, worst == OPEN ? "a premise is undecided" : "");
     j->n = count;
 }
 
-/* A verdict holds as far as its premises do: the worst of them, theirs included, bounds it. */
+/* A verdict holds as far as its premises do: the worst of them, theirs included, bounds it. One that is made
+ * of its premises has been bounded by those that it needs. */
 static void bound(Judgement *j, Judgement *all, const Court *court, int depth)
 {
     static const char *const words[] = {"upheld", "weakened by a premise", "undecided, by a premise",
@@ -277,7 +282,8 @@ static void bound(Judgement *j, Judgement *all, const Court *court, int depth)
     Support own =
         j->state == DECIDED || j->state == EXPLORATORY || j->state == STALE ? support_of(j->verdict) : OPEN;
     snprintf(j->bounded, sizeof j->bounded, "%s", j->verdict);
-    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at);) {
+    const bool bounds = j->claim->rule != RULE_PREMISES || j->claim->needed == 0;
+    for (const char *at = j->claim->requires; bounds && next_word(id, sizeof id, &at);) {
         const Judgement *premise = judgement_of(all, court, id);
         if (premise->support > own) {
             own = premise->support;

@@ -232,7 +232,8 @@ static bool share_live(const Court *court, const Claim *claim, FILE *out)
     return told(out, claim->id, "another bench", before, after, support_of(before) == UPHELD);
 }
 
-/* The claim with premises that tests decide, each broken in turn. */
+/* The claim with premises that tests decide, as many of them green as it needs: each of these broken in turn.
+ */
 static bool premises_live(const Claim *claim, FILE *out)
 {
     Claim made[CLAIM_PREMISES + 1] = {*claim};
@@ -263,13 +264,14 @@ static bool premises_live(const Claim *claim, FILE *out)
     bool live = count > 0 && judge(all, &court, NULL);
     for (int i = 0; live && i < count; i++) {
         char before[96];
-        tests[i].outcome = PASSED;
+        for (int needed = 0; needed < count; needed++)
+            tests[(i + needed) % count].outcome =
+                claim->needed == 0 || needed < claim->needed ? PASSED : FAILED;
         live = judge(all, &court, NULL);
         snprintf(before, sizeof before, "%s", all[0].verdict);
         tests[i].outcome = FAILED;
         live = live && judge(all, &court, NULL) &&
                told(out, claim->id, ids[i], before, all[0].verdict, support_of(before) == UPHELD);
-        tests[i].outcome = PASSED;
     }
     return live;
 }

@@ -59,7 +59,9 @@ bool ledger_way(const char *id, const Judgement *all, const Court *court, const 
     fprintf(out, "verdict    %s\ngrade      %c\nstate      %s%s%s\n", j->verdict, j->grade,
             state_words[j->state], j->why[0] ? ": " : "", j->why);
     fprintf(out, "command    %s\n", j->command);
-    if (*claim->requires)
+    if (claim->needed > 0)
+        fprintf(out, "requires   %d at least of %s\n", claim->needed, claim->requires);
+    else if (*claim->requires)
         fprintf(out, "requires   %s\n", claim->requires);
     print_back(id, court->claims, out);
     return true;
