@@ -17,7 +17,7 @@
  *   choice:ID           the paper leaves it open: a row of paper/choices.tsv
  *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
  *   premises            nothing of its own: all the claims that it requires
- *   premises:K          as many of them at least */
+ *   premises:K          as many of them at least; margin_reason says why K */
 #ifndef NOPOOL_CLAIMS_H
 #define NOPOOL_CLAIMS_H
 
