@@ -1,4 +1,4 @@
-/* Verdicts from runs: grades, protocols, margins, dates, orders. */
+/* Verdicts from runs: grades, protocols, margins, dates, orders; and from a bench. */
 #include "court.h"
 #include "suites.h"
 #include <math.h>
@@ -201,6 +201,26 @@ START_TEST(test_seconds_saved)
 }
 END_TEST
 
+START_TEST(test_shares_of_a_bench)
+{
+    Evidence e = {.bench_lines = strdup("what\tkernels\tshape\tthreads\tvalue\tunit\n"
+                                        "pool\tf32\tR=5,10x64,batch 192\t1\t4.5\t% of weight_step\n"
+                                        "pool\tbf16\tR=5,10x64,batch 192\t1\t4.9\t% of weight_step\n"
+                                        "pool\tbf16\tR=5,10x16,batch 192\t1\t40\t% of weight_step\n"
+                                        "other\tbf16\tR=5,10x64,batch 192\t1\t50\t% of weight_step\n")};
+    Claim claim = claim_about(RULE_BOUND, NAN, "share:pool");
+    claim.margin = 5;
+    Judgement j = judged(&claim, &e, NULL);
+    ck_assert_double_eq(j.estimate, 4.9);
+    ck_assert_int_eq(j.n, 2);
+    ck_assert_str_eq(j.verdict, "holds");
+    ck_assert_str_eq(j.half, "contradicted");
+    claim.margin = 4.8;
+    ck_assert_str_eq(judged(&claim, &e, NULL).verdict, "contradicted");
+    evidence_free(&e);
+}
+END_TEST
+
 Suite *audit_court_suite(void)
 {
     Suite *suite = suite_create("audit_court");
@@ -217,6 +237,7 @@ Suite *audit_court_suite(void)
     tcase_add_test(tcase, test_orders);
     tcase_add_test(tcase, test_isolation);
     tcase_add_test(tcase, test_seconds_saved);
+    tcase_add_test(tcase, test_shares_of_a_bench);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* Verdicts from tests, premises, rivals, families, printed values and benches; and what nothing can move is
+/* Verdicts from tests, premises, rivals, families and printed values; and what nothing can move is
  * dead. */
 #include "../experiments/audit/liveness.h"
 #include "court.h"
@@ -54,9 +54,19 @@ START_TEST(test_tests_decide)
     judge_case(&c, 1);
     ck_assert_str_eq(c.all[0].verdict, "undecided");
     ck_assert_int_eq(c.all[0].state, STATE_NOT_RUN);
-    c.tests[0].outcome = FAILED;
+    c.tests[0].outcome = FAILED; /* in this commit; the stale one too, and then no test of this commit */
     judge_case(&c, 1);
     ck_assert_str_eq(c.all[0].verdict, "broken");
+    ck_assert_int_eq(c.all[0].state, DECIDED);
+    c.tests[1].outcome = FAILED;
+    judge_case(&c, 1);
+    ck_assert_int_eq(c.all[0].state, DECIDED);
+    c.tests[0].outcome = PASSED;
+    judge_case(&c, 1);
+    ck_assert_str_eq(c.all[0].verdict, "broken");
+    ck_assert_int_eq(c.all[0].state, STALE);
+    c.tests[0].outcome = FAILED;
+    c.tests[1].outcome = NOT_RUN;
     c.claim[0] = claim_about(RULE_READINGS, 0.31, "readings:no-pooling test:one");
     c.claim[0].digits = 2;
     judge_case(&c, 1);
@@ -104,6 +114,21 @@ START_TEST(test_weak_premises_are_counted)
 }
 END_TEST
 
+/* A conclusion of p, q and r, each of which a test decides. */
+static Case three_premises(int needed)
+{
+    static const char *const ids[] = {"p", "q", "r"}, *const tests[] = {"test:one", "test:two", "test:three"};
+    Case c = {.tests = {{.name = "one"}, {.name = "two"}, {.name = "three"}}};
+    c.claim[0] = claim_about(RULE_PREMISES, NAN, "premises");
+    c.claim[0].requires = "p q r";
+    c.claim[0].needed = needed;
+    for (int p = 0; p < 3; p++) {
+        c.claim[p + 1] = claim_about(RULE_TESTS, NAN, tests[p]);
+        c.claim[p + 1].id = ids[p];
+    }
+    return c;
+}
+
 /* With K of its premises needed a claim is as strong as the Kth strongest of them: three that tests decide
  * and one of readings, and what becomes of it for every state of the three. */
 START_TEST(test_some_premises_are_enough)
@@ -111,18 +136,11 @@ START_TEST(test_some_premises_are_enough)
     static const TestOutcome outcomes[] = {PASSED, NOT_RUN, FAILED};
     for (int needed = 1; needed <= 4; needed++)
         for (int state = 0; state < 27; state++) {
-            Case c = {.tests = {{.name = "one", .outcome = outcomes[state % 3]},
-                                {.name = "two", .outcome = outcomes[state / 3 % 3]},
-                                {.name = "three", .outcome = outcomes[state / 9]}}};
-            static const char *const names[] = {"p", "q", "r"}, *const tests[] = {"test:one", "test:two",
-                                                                                  "test:three"};
-            c.claim[0] = claim_about(RULE_PREMISES, NAN, "premises:K");
+            Case c = three_premises(needed);
+            c.tests[0].outcome = outcomes[state % 3];
+            c.tests[1].outcome = outcomes[state / 3 % 3];
+            c.tests[2].outcome = outcomes[state / 9];
             c.claim[0].requires = "p q r weak";
-            c.claim[0].needed = needed;
-            for (int p = 0; p < 3; p++) {
-                c.claim[p + 1] = claim_about(RULE_TESTS, NAN, tests[p]);
-                c.claim[p + 1].id = names[p];
-            }
             c.claim[4] = claim_about(RULE_READINGS, 0.31, "readings:no-pooling");
             c.claim[4].id = "weak";
             c.claim[4].digits = 2;
@@ -144,6 +162,107 @@ START_TEST(test_some_premises_are_enough)
             ck_assert_str_eq(c.all[0].bounded, c.all[0].verdict);
             ck_assert_str_eq(c.all[0].bounded_by, "");
         }
+}
+END_TEST
+
+/* A conclusion is decided where those premises alone that are decided make it so: every K, and each of three
+ * premises green or red, in this commit or in another. */
+START_TEST(test_a_conclusion_is_no_firmer_than_its_premises)
+{
+    for (int needed = 0; needed <= 3; needed++)
+        for (int state = 0; state < 64; state++) {
+            Case c = three_premises(needed);
+            int green = 0, green_here = 0, red_here = 0;
+            for (int p = 0; p < 3; p++) {
+                const bool passes = state >> p & 1, here = state >> (p + 3) & 1;
+                c.tests[p].outcome = passes ? PASSED : FAILED;
+                c.tests[p].stale = !here;
+                green += passes;
+                green_here += passes && here;
+                red_here += !passes && here;
+            }
+            const int least = needed ? needed : 3;
+            const bool upheld = green >= least;
+            judge_case(&c, 4);
+            ck_assert_str_eq(c.all[0].verdict, upheld ? "confirmed" : "contradicted");
+            const bool decided = upheld ? green_here >= least : red_here > 3 - least;
+            ck_assert_int_eq(c.all[0].state, decided ? DECIDED : STALE);
+            ck_assert_str_eq(c.all[0].why, decided ? "" : "a premise is stale");
+            ck_assert_int_eq(c.all[0].basis, c.all[0].state);
+        }
+}
+END_TEST
+
+/* The conclusion's premise holds by itself, but a test of another commit contradicts its own premise. */
+START_TEST(test_a_bounded_premise_is_no_firmer_than_its_own)
+{
+    Case c = two_premises();
+    c.claim[0].requires = "p";
+    c.claim[1] = claim_about(RULE_READINGS, 4, "readings:level-over-next");
+    c.claim[1].id = "p";
+    c.claim[1].requires = "q";
+    c.tests[1] = (TestFunction){.name = "two", .outcome = FAILED, .stale = true};
+    judge_case(&c, 3);
+    ck_assert_int_eq(c.all[1].state, DECIDED);
+    ck_assert_str_eq(c.all[0].verdict, "contradicted");
+    ck_assert_int_eq(c.all[0].state, STALE);
+    c.tests[1].stale = false;
+    judge_case(&c, 3);
+    ck_assert_int_eq(c.all[0].state, DECIDED);
+}
+END_TEST
+
+/* Premises p of runs of the 1st and q of the 3rd of January, q also with a rule of its own date; "" is a date
+ * that nobody knows. */
+START_TEST(test_a_conclusion_younger_than_its_runs_is_exploratory)
+{
+    static const struct {
+        double p, q; /* means of A; B's is 90 */
+        const char *rule, *rule_of_q, *verdict, *why;
+        State state;
+    } cases[] = {
+        /* Both uphold it: the newer of them counts. */
+        {92.5, 92.5, "2026-01-02", "", "confirmed", "", DECIDED},
+        {92.5, 92.5, "2026-01-04", "", "confirmed", "the rule is newer than the run", EXPLORATORY},
+        {92.5, 92.5, "", "", "confirmed", "", DECIDED},
+        /* The older one fails, and it alone makes the conclusion fail. */
+        {87.5, 92.5, "2026-01-02", "", "contradicted", "the rule is newer than the run", EXPLORATORY},
+        {87.5, 92.5, "2025-12-31", "", "contradicted", "", DECIDED},
+        {92.5, 87.5, "2026-01-02", "", "contradicted", "", DECIDED},
+        /* A premise that is exploratory itself decides nothing alone. */
+        {92.5, 92.5, "2026-01-02", "2026-01-04", "confirmed", "a premise is exploratory", EXPLORATORY},
+        {92.5, 87.5, "2026-01-02", "2026-01-04", "contradicted", "a premise is exploratory", EXPLORATORY},
+        {87.5, 92.5, "2025-12-31", "2026-01-04", "contradicted", "", DECIDED},
+        {87.5, 87.5, "2025-12-31", "2026-01-04", "contradicted", "", DECIDED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Case c = two_premises();
+        char dates[3][40] = {"", "2025-12-31", ""};
+        snprintf(dates[0], sizeof dates[0], "%s", cases[i].rule);
+        snprintf(dates[2], sizeof dates[2], "%s", cases[i].rule_of_q);
+        c.claim[1] = claim_about(RULE_DIRECTION, 1, "diff:t.a,t.b");
+        c.claim[2] = claim_about(RULE_DIRECTION, 1, "diff:t.c,t.d");
+        c.claim[1].id = "p";
+        c.claim[2].id = "q";
+        add_row(&c.evidence, "k", 'B', "2026-01-01", "t.a", 3, cases[i].p, 0);
+        add_row(&c.evidence, "k", 'B', "2026-01-01", "t.b", 3, 90, 0);
+        add_row(&c.evidence, "l", 'B', "2026-01-03", "t.c", 3, cases[i].q, 0);
+        add_row(&c.evidence, "l", 'B', "2026-01-03", "t.d", 3, 90, 0);
+        const Claims claims = {.claims = c.claim, .count = 3};
+        const Sources sources = {.tests = c.tests, .tests_count = 2};
+        static const Rows rows;
+        const Court court = {.claims = &claims,
+                             .sources = &sources,
+                             .evidence = &c.evidence,
+                             .rows = &rows,
+                             .rule_dates = dates};
+        ck_assert(judge(c.all, &court, &error));
+        ck_assert_msg(strcmp(c.all[0].verdict, cases[i].verdict) == 0, "case %zu: %s", i, c.all[0].verdict);
+        ck_assert_msg(c.all[0].state == cases[i].state, "case %zu: %s", i, state_words[c.all[0].state]);
+        ck_assert_str_eq(c.all[0].why, cases[i].why);
+        ck_assert_str_eq(c.all[0].rule_date, cases[i].rule);
+        evidence_free(&c.evidence);
+    }
 }
 END_TEST
 
@@ -220,26 +339,6 @@ START_TEST(test_printed_arithmetic)
 }
 END_TEST
 
-START_TEST(test_shares_of_a_bench)
-{
-    Evidence e = {.bench_lines = strdup("what\tkernels\tshape\tthreads\tvalue\tunit\n"
-                                        "pool\tf32\tR=5,10x64,batch 192\t1\t4.5\t% of weight_step\n"
-                                        "pool\tbf16\tR=5,10x64,batch 192\t1\t4.9\t% of weight_step\n"
-                                        "pool\tbf16\tR=5,10x16,batch 192\t1\t40\t% of weight_step\n"
-                                        "other\tbf16\tR=5,10x64,batch 192\t1\t50\t% of weight_step\n")};
-    Claim claim = claim_about(RULE_BOUND, NAN, "share:pool");
-    claim.margin = 5;
-    Judgement j = judged(&claim, &e, NULL);
-    ck_assert_double_eq(j.estimate, 4.9);
-    ck_assert_int_eq(j.n, 2);
-    ck_assert_str_eq(j.verdict, "holds");
-    ck_assert_str_eq(j.half, "contradicted");
-    claim.margin = 4.8;
-    ck_assert_str_eq(judged(&claim, &e, NULL).verdict, "contradicted");
-    evidence_free(&e);
-}
-END_TEST
-
 /* ---- liveness: what nothing can move is dead. */
 static int dead_claims(const Claim *claim)
 {
@@ -286,10 +385,12 @@ Suite *audit_premises_suite(void)
     tcase_add_test(tcase, test_premises_bound);
     tcase_add_test(tcase, test_weak_premises_are_counted);
     tcase_add_test(tcase, test_some_premises_are_enough);
+    tcase_add_test(tcase, test_a_conclusion_is_no_firmer_than_its_premises);
+    tcase_add_test(tcase, test_a_bounded_premise_is_no_firmer_than_its_own);
+    tcase_add_test(tcase, test_a_conclusion_younger_than_its_runs_is_exploratory);
     tcase_add_test(tcase, test_rivals);
     tcase_add_test(tcase, test_families_are_adjusted);
     tcase_add_test(tcase, test_printed_arithmetic);
-    tcase_add_test(tcase, test_shares_of_a_bench);
     tcase_add_test(tcase, test_dead_claims_are_found);
     tcase_add_test(tcase, test_premises_that_are_enough_are_alive);
     suite_add_tcase(suite, tcase);

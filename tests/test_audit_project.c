@@ -173,12 +173,12 @@ END_TEST
 START_TEST(test_audit_tells_how_many_premises_are_needed)
 {
     static const char conclusion[] =
-        "all\t1\tconclusion\tBoth\tconclusion\t\t1\t\t\teq gain\t\t\tpremises\t\t\t%s\t-\n";
+        "all\t1\tconclusion\tBoth\tconclusion\t\t1\t\t\teq gain\t\t\tpremises\t\tone is an example\t%s\t-\n";
     static const struct {
         const char *decider, *line;
     } ways[] = {{"premises", "requires   eq gain\n"},
-                {"premises:1", "requires   1 at least of eq gain\n"},
-                {"premises:2", "requires   2 at least of eq gain\n"}};
+                {"premises:1", "requires   1 at least of eq gain: one is an example\n"},
+                {"premises:2", "requires   2 at least of eq gain: one is an example\n"}};
     for (int w = 0; w < 3; w++) {
         char line[256], text[4096];
         project_write();

@@ -134,8 +134,12 @@ static bool read_needed(Claim *claim, Error *error)
     int length = 0;
     if (!decider_argument(count, sizeof count, claim, "premises") || !*count)
         return true;
-    return (sscanf(count, ":%9d%n", &claim->needed, &length) == 1 && !count[length] && claim->needed > 0) ||
-           fail(error, "claim %s: `premises%s` must be premises, or premises:K for K of them at least",
+    if (sscanf(count, ":%9d%n", &claim->needed, &length) != 1 || count[length] || claim->needed <= 0)
+        return fail(error, "claim %s: `premises%s` must be premises, or premises:K for K of them at least",
+                    claim->id, count);
+    return *claim->margin_reason ||
+           fail(error,
+                "claim %s: `premises%s` without its reason: say in margin_reason why so many are enough",
                 claim->id, count);
 }
 

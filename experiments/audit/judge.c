@@ -39,21 +39,35 @@ Support support_of(const char *verdict)
     return strncmp(verdict, "underdetermined", 15) == 0 ? WEAKENED : OPEN;
 }
 
-static void say(Judgement *j, const char *verdict)
+void judge_say(Judgement *j, const char *verdict)
 {
     snprintf(j->verdict, sizeof j->verdict, "%s", verdict);
 }
 
-static void set_state(Judgement *j, State state, const char *why)
+void judge_state(Judgement *j, State state, const char *why)
 {
     j->state = state;
     snprintf(j->why, sizeof j->why, "%s", why);
 }
 
-static void add_evidence(Judgement *j, const char *word)
+void judge_evidence(Judgement *j, const char *word)
 {
     const size_t used = strlen(j->evidence);
     snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s", used ? " " : "", word);
+}
+
+void judge_date(Judgement *j)
+{
+    if (j->state == DECIDED && *j->rule_date && *j->run_date && strcmp(j->rule_date, j->run_date) > 0)
+        judge_state(j, EXPLORATORY, "the rule is newer than the run");
+}
+
+Judgement *judgement_of(Judgement *all, const Claims *claims, const char *id)
+{
+    for (int c = 0; c < claims->count; c++)
+        if (strcmp(all[c].claim->id, id) == 0)
+            return &all[c];
+    return NULL;
 }
 
 /* A broken test breaks the claim, whatever else decides it; tests that did not run leave it open only where
@@ -61,7 +75,7 @@ static void add_evidence(Judgement *j, const char *word)
 static void judge_tests(Judgement *j, const Court *court)
 {
     char word[512];
-    int failed = 0, waiting = 0, stale = 0, count = 0;
+    int failed = 0, failed_here = 0, waiting = 0, stale = 0, count = 0;
     for (const char *at = j->claim->decider; next_word(word, sizeof word, &at);) {
         const TestFunction *test =
             strncmp(word, "test:", 5) == 0 ? sources_test(court->sources, word + 5) : NULL;
@@ -69,25 +83,27 @@ static void judge_tests(Judgement *j, const Court *court)
             continue;
         count++;
         failed += test && test->outcome == FAILED;
+        failed_here += test && test->outcome == FAILED && !test->stale;
         waiting += !test || test->outcome == NOT_RUN;
         stale += test && test->outcome != NOT_RUN && test->stale;
         if (test) {
-            add_evidence(j, test->file);
-            add_evidence(j, test->name);
+            judge_evidence(j, test->file);
+            judge_evidence(j, test->name);
         }
     }
     if (failed > 0) {
-        say(j, "broken");
-        set_state(j, DECIDED, "");
+        judge_say(j, "broken");
+        judge_state(j, failed_here ? DECIDED : STALE,
+                    failed_here ? "" : "its tests ran in another commit: make check");
     } else if (j->claim->rule == RULE_TESTS) {
-        say(j, waiting ? "undecided" : "holds");
-        set_state(j,
-                  waiting ? STATE_NOT_RUN
-                  : stale ? STALE
-                          : DECIDED,
-                  waiting ? "its tests have not run: make check"
-                  : stale ? "its tests ran in another commit: make check"
-                          : "");
+        judge_say(j, waiting ? "undecided" : "holds");
+        judge_state(j,
+                    waiting ? STATE_NOT_RUN
+                    : stale ? STALE
+                            : DECIDED,
+                    waiting ? "its tests have not run: make check"
+                    : stale ? "its tests ran in another commit: make check"
+                            : "");
         snprintf(j->command, sizeof j->command, "make check");
         j->n = count;
     }
@@ -101,17 +117,17 @@ static void judge_readings(Judgement *j)
     if (!readings_count(&r, name, j->claim->value, j->claim->digits, NULL))
         return;
     if (r.given == 0)
-        say(j, "impossible");
+        judge_say(j, "impossible");
     else if (r.given == r.all)
-        say(j, "holds");
+        judge_say(j, "holds");
     else
         snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d readings)", r.given, r.all);
-    set_state(j, DECIDED, "");
+    judge_state(j, DECIDED, "");
     j->estimate = r.nearest;
     j->n = r.all;
     char words[256];
     snprintf(words, sizeof words, "%d of %d readings: %s; nearest %.4f", r.given, r.all, r.space, r.nearest);
-    add_evidence(j, words);
+    judge_evidence(j, words);
     snprintf(j->command, sizeof j->command, "make audit");
 }
 
@@ -145,10 +161,10 @@ static void judge_printed(Judgement *j, const Court *court)
     } else
         for (int i = 1; i < n; i++)
             holds = holds && x[i - 1] < x[i];
-    say(j, holds ? "holds" : "impossible");
-    set_state(j, DECIDED, "");
+    judge_say(j, holds ? "holds" : "impossible");
+    judge_state(j, DECIDED, "");
     j->n = 1;
-    add_evidence(j, "the paper's own cells");
+    judge_evidence(j, "the paper's own cells");
     snprintf(j->command, sizeof j->command, "make audit");
 }
 
@@ -160,10 +176,10 @@ static void judge_choice(Judgement *j, const Court *court)
     if (values == 0)
         return;
     snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d readings)", values, values);
-    set_state(j, DECIDED, "");
+    judge_state(j, DECIDED, "");
     j->n = values;
-    add_evidence(j, "paper/choices.tsv");
-    add_evidence(j, id);
+    judge_evidence(j, "paper/choices.tsv");
+    judge_evidence(j, id);
     snprintf(j->command, sizeof j->command, "build/train --help");
 }
 
@@ -177,13 +193,13 @@ static void judge_quote(Judgement *j, const Court *court)
         *c = *c == '_' ? ' ' : *c;
     argument[split] = '\0';
     snprintf(j->command, sizeof j->command, "make audit PAPER=file");
-    add_evidence(j, argument);
+    judge_evidence(j, argument);
     if (!court->paper) {
-        set_state(j, STATE_NOT_RUN, "needs the reader's copy of the paper: make audit PAPER=file");
+        judge_state(j, STATE_NOT_RUN, "needs the reader's copy of the paper: make audit PAPER=file");
         return;
     }
-    say(j, paper_has(court->paper, argument, words) ? "holds" : "impossible");
-    set_state(j, DECIDED, "");
+    judge_say(j, paper_has(court->paper, argument, words) ? "holds" : "impossible");
+    judge_state(j, DECIDED, "");
     j->n = 1;
 }
 
@@ -195,15 +211,15 @@ static void judge_share(Judgement *j, const Court *court)
     j->estimate = evidence_share(court->evidence, what, &lines);
     snprintf(j->command, sizeof j->command, "make bench");
     if (lines == 0) {
-        set_state(j, STATE_NOT_RUN, "no bench record has it: make bench");
+        judge_state(j, STATE_NOT_RUN, "no bench record has it: make bench");
         return;
     }
     j->n = lines;
-    say(j, j->estimate <= j->claim->margin ? "holds" : "contradicted");
+    judge_say(j, j->estimate <= j->claim->margin ? "holds" : "contradicted");
     snprintf(j->half, sizeof j->half, "%s", j->estimate <= j->claim->margin / 2 ? "holds" : "contradicted");
     snprintf(j->twice, sizeof j->twice, "%s", j->estimate <= j->claim->margin * 2 ? "holds" : "contradicted");
-    set_state(j, DECIDED, "");
-    add_evidence(j, court->evidence->bench);
+    judge_state(j, DECIDED, "");
+    judge_evidence(j, court->evidence->bench);
 }
 
 static void judge_one(Judgement *j, const Court *court)
@@ -233,67 +249,6 @@ static void judge_one(Judgement *j, const Court *court)
     judge_tests(j, court);
 }
 
-static Judgement *judgement_of(Judgement *all, const Court *court, const char *id)
-{
-    for (int c = 0; c < court->claims->count; c++)
-        if (strcmp(all[c].claim->id, id) == 0)
-            return &all[c];
-    return NULL;
-}
-
-/* Its own verdict, from its premises alone: it is as strong as the weakest of those that it needs, taken from
- * the strongest on. */
-static void judge_premises(Judgement *j, Judgement *all, const Court *court)
-{
-    char id[64];
-    int of_support[AGAINST + 1] = {0}, count = 0;
-    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at); count++) {
-        const Judgement *premise = judgement_of(all, court, id);
-        of_support[premise->support]++;
-        add_evidence(j, id);
-    }
-    /* Where all are needed, one that fails decides, whatever is still open. */
-    const int needed = j->claim->needed > 0 ? j->claim->needed : count;
-    Support worst = UPHELD;
-    for (int found = of_support[UPHELD]; found < needed && worst < AGAINST; found += of_support[worst])
-        worst++;
-    if (worst == WEAKENED)
-        snprintf(j->verdict, sizeof j->verdict, "underdetermined (%d of %d premises)", of_support[UPHELD],
-                 count);
-    else
-        say(j, worst == UPHELD ? "confirmed" : worst == AGAINST ? "contradicted" : "undecided");
-    set_state(j, worst == OPEN ? BLOCKED : DECIDED, worst == OPEN ? "a premise is undecided" : "");
-    j->n = count;
-}
-
-/* A verdict holds as far as its premises do: the worst of them, theirs included, bounds it. One that is made
- * of its premises has been bounded by those that it needs. */
-static void bound(Judgement *j, Judgement *all, const Court *court, int depth)
-{
-    static const char *const words[] = {"upheld", "weakened by a premise", "undecided, by a premise",
-                                        "contradicted by a premise"};
-    char id[64];
-    if (j->bounded[0] || depth > CLAIM_DEPTH)
-        return;
-    for (const char *at = j->claim->requires; next_word(id, sizeof id, &at);)
-        bound(judgement_of(all, court, id), all, court, depth + 1);
-    if (j->claim->rule == RULE_PREMISES)
-        judge_premises(j, all, court);
-    Support own =
-        j->state == DECIDED || j->state == EXPLORATORY || j->state == STALE ? support_of(j->verdict) : OPEN;
-    snprintf(j->bounded, sizeof j->bounded, "%s", j->verdict);
-    const bool bounds = j->claim->rule != RULE_PREMISES || j->claim->needed == 0;
-    for (const char *at = j->claim->requires; bounds && next_word(id, sizeof id, &at);) {
-        const Judgement *premise = judgement_of(all, court, id);
-        if (premise->support > own) {
-            own = premise->support;
-            snprintf(j->bounded, sizeof j->bounded, "%s", words[own]);
-            snprintf(j->bounded_by, sizeof j->bounded_by, "%s", id);
-        }
-    }
-    j->support = own;
-}
-
 /* A mechanism that was not shown to be needed leaves the field to its rival, if that one is upheld. */
 static void weigh_rivals(Judgement *all, const Court *court)
 {
@@ -303,10 +258,10 @@ static void weigh_rivals(Judgement *all, const Court *court)
         if (j->claim->rule != RULE_ISOLATION || !*j->claim->rival || !measured ||
             strcmp(j->verdict, "undecided") != 0)
             continue;
-        const Judgement *rival = judgement_of(all, court, j->claim->rival);
+        const Judgement *rival = judgement_of(all, court->claims, j->claim->rival);
         if (rival->state == DECIDED && support_of(rival->verdict) == UPHELD) {
-            say(j, "rival stands");
-            set_state(j, DECIDED, "");
+            judge_say(j, "rival stands");
+            judge_state(j, DECIDED, "");
         }
     }
 }
@@ -340,14 +295,6 @@ static bool adjust(Judgement *all, const Court *court, Error *error)
     return true;
 }
 
-/* A rule younger than its evidence was not fixed before the run. */
-static void date(Judgement *j, const char *rule_date)
-{
-    snprintf(j->rule_date, sizeof j->rule_date, "%s", rule_date);
-    if (j->state == DECIDED && *rule_date && *j->run_date && strcmp(rule_date, j->run_date) > 0)
-        set_state(j, EXPLORATORY, "the rule is newer than the run");
-}
-
 bool judge(Judgement *all, const Court *court, Error *error)
 {
     for (int c = 0; c < court->claims->count; c++) {
@@ -361,12 +308,13 @@ bool judge(Judgement *all, const Court *court, Error *error)
                          .ci95 = {NAN, NAN},
                          .s = NAN,
                          .mde80 = NAN};
-        say(j, "undecided");
+        judge_say(j, "undecided");
         judge_one(j, court);
-        date(j, court->rule_dates ? court->rule_dates[c] : "");
+        snprintf(j->rule_date, sizeof j->rule_date, "%s", court->rule_dates ? court->rule_dates[c] : "");
+        judge_date(j);
     }
     weigh_rivals(all, court);
     for (int c = 0; c < court->claims->count; c++)
-        bound(&all[c], all, court, 0);
+        judge_bound(&all[c], all, court->claims, 0);
     return adjust(all, court, error);
 }

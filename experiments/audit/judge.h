@@ -24,7 +24,8 @@ typedef struct {
     Interval ci95;            /* of a value: where one more run would fall */
     int n, seeds_needed;      /* seeds a row; 0: unknown */
     double s, mde80;          /* pooled spread; what 80% power could see */
-    Support support;
+    Support support;          /* with its premises */
+    State basis;              /* of the judgement, its own or a premise's, that the support comes from */
     char bounded[96], bounded_by[64]; /* the verdict with its premises, and the premise that bounds it */
     char rule_date[40], run_date[40]; /* of the newest run in evidence */
     char evidence[16384];
@@ -51,8 +52,22 @@ extern const char *const state_words[];
 /* What a verdict's word stands for; OPEN for a word that is none. */
 Support support_of(const char *verdict);
 
+/* What the files of the court write a judgement with; judge_date finds it exploratory where its rule is
+ * younger than its newest run. */
+void judge_say(Judgement *j, const char *verdict);
+void judge_state(Judgement *j, State state, const char *why);
+void judge_evidence(Judgement *j, const char *word);
+void judge_date(Judgement *j);
+
+/* NULL if there is no such claim. */
+Judgement *judgement_of(Judgement *all, const Claims *claims, const char *id);
+
 /* A claim that runs decide (judge_runs.c). */
 void judge_runs(Judgement *j, const Court *court);
+
+/* Bounds a verdict by its premises, which are bounded first; of a claim that is made of premises alone it
+ * makes the verdict (judge_premises.c). */
+void judge_bound(Judgement *j, Judgement *all, const Claims *claims, int depth);
 
 /* Seconds that an epoch of this row takes at the paper's size, from the fastest evidence of it, and its
  * threads; NaN if no run tells. */
