@@ -2,13 +2,13 @@
 # draw.sh NAME OUT BUDGET RUNS RECORDS: the figure NAME as OUT/NAME.svg, OUT/NAME.png and its numbers OUT/NAME.tsv, from the finished
 # runs of this budget in RUNS or, where they have nothing to show, from the best group in RECORDS. Nothing is trained, and nothing is
 # replaced before all of it is made. The command stands in the metadata of both pictures. The roofline is drawn of RUNS as a file, the
-# lines of build/bench.
+# lines of build/bench; the power of no runs at all.
 set -euo pipefail
 name=$1 out=$2 budget=$3 runs=$4 records=$5
 plots=$(dirname "$0")
 command="make $name"
 case $name in
-placement | frontier | alpha | forest) command="make figures" ;;
+placement | frontier | alpha | forest | power) command="make figures" ;;
 roofline) command="make bench-plot" ;;
 esac
 scratch=$(mktemp -d)
@@ -35,7 +35,9 @@ collect() {
 
 export GROUP=
 from=$runs
-if [ "$name" = roofline ]; then
+if [ "$name" = power ]; then
+    from=paper/power.tsv GROUP=simulated
+elif [ "$name" = roofline ]; then
     collect "$from" || {
         echo "figures: the roofline needs times of steps, which ${from:-no file} does not have: make bench, or name another with BENCH=FILE" >&2
         exit 1

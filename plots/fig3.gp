@@ -5,7 +5,7 @@ panels = int(system("tail -n +2 '".data."' | cut -f1 | sort -n | tail -n 1")) + 
 layers = int(system("awk -F'\t' 'NR > 1 && $3 > n {n = $3} END {print n}' '".data."'"))
 levels = int(system("awk -F'\t' 'NR > 1 && $4 + 0 > n {n = $4 + 0} END {print n}' '".data."'"))
 name(p) = system(sprintf("awk -F'\t' '$1 == %d {print $2 (($7 > 1) ? \", mean of \" $7 \" seeds\" : \"\"); exit}' '%s'", p, data))
-title_of(s) = s[1:10] eq "predefined" ? "(a) predefined" : s[1:12] eq "ours-thr-0.1" ? "(c) learned, thresholded at 0.1".s[13:*] : s[1:12] eq "ours-one-res" ? "(d) learned, one resolution".s[13:*] : s[1:4] eq "ours" ? "(b) learned".s[5:*] : "random, frozen".s[13:*]
+title_of(s) = s[1:10] eq "predefined" ? "(a) predefined" : s[1:12] eq "ours-thr-0.1" ? "(c) learned, thresholded at 0.1".s[13:*] : s[1:12] eq "ours-one-res" ? "(d) learned, one resolution".s[13:*] : s[1:11] eq "ours-random" ? "random, frozen".s[12:*] : "(b) learned".s[5:*]
 digits(v) = v >= 0.995 ? "1" : v < 0.005 ? "" : sprintf(".%02d", int(100 * v + 0.5))
 spread(s) = s > 0 ? sprintf("±%02d", int(100 * s + 0.5)) : ""
 do for [kind in "svg png"] {

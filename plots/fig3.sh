@@ -4,7 +4,7 @@
 # and a line for each layer with level `expected` (the mean level) and `entropy` (in bits).
 set -u
 here=$(dirname "$0")
-rows="predefined ours ours-thr-0.1 ours-one-res random-alpha"
+rows="predefined ours ours-thr-0.1 ours-one-res ours-random"
 runs=$(GROUP=${GROUP:-best} bash "$here/runs.sh" "$@")
 printf 'panel\trow\tlayer\tlevel\talpha\tsd\tseeds\tkept\n'
 panel=0

@@ -2,7 +2,7 @@
 # are none, those of $(RECORDS); draws NAME.svg, NAME.png and its numbers NAME.tsv in $(FIGURES).
 RECORDS ?= experiments/records
 FIGURES ?= $(BUILD)/figures
-FIGURE_NAMES := fig1 fig2 fig3 curves alpha placement frontier forest
+FIGURE_NAMES := fig1 fig2 fig3 curves alpha placement frontier forest power
 
 $(BUILD)/picture: plots/picture.c | $(SETUP)
 	@mkdir -p $(@D)

@@ -57,6 +57,28 @@ START_TEST(test_fig3_shows_the_last_epochs_mean_spread_and_what_is_removed)
 }
 END_TEST
 
+/* Every row that the figure looks for is one that make trains, by its name there. */
+START_TEST(test_fig3_looks_for_rows_that_are_trained)
+{
+    ck_assert_msg(
+        program_shell(
+            "for row in $(sed -n 's/^rows=\"\\(.*\\)\"/\\1/p' plots/fig3.sh); do "
+            "grep -q \"^VARIANT_$row  *:=\" experiments/tables/tables.mk && echo $row || exit 1; done") == 0,
+        "%s", program_output);
+    expect_line(program_output, "ours-random\n");
+    write_run("d-quick-f32-2x4-ours-seed1", ALPHA(0.75, 0.25), 2, 50);
+    write_run("d-quick-f32-2x4-ours-random-seed1", ALPHA(0.25, 0.75), 2, 50);
+    free(numbers("fig3"));
+    ck_assert_msg(program_shell("gnuplot -e \"data='%s/out.tsv'; out='%s/fig3'\" plots/fig3.gp",
+                                program_folder, program_folder) == 0,
+                  "%s", program_output);
+    char *svg = program_file("fig3.svg");
+    expect_line(svg, "(b) learned<");
+    expect_line(svg, "random, frozen<");
+    free(svg);
+}
+END_TEST
+
 /* Layer 1 takes steps of 3/4 + 2/4 = 1.25 pixels: 1 + 2.5 + 0.25; layer 2 of 2: + 4 + 0.75. */
 START_TEST(test_placement_adds_filters_and_pooling_to_the_field)
 {
@@ -99,27 +121,37 @@ START_TEST(test_forest_shows_what_the_audit_judged)
                 "id\tkind\tstatement\tpaper_value\tmargin\tdecider\n"
                 "one\tdifference\tone is better\t2.5\t0.5\tdiff:a,b\ncell\tvalue\ta cell\t92.5\t0.5\tcell:a\n"
                 "deep\tequivalence\tas deep\t0\t1\tdeeper:a,b\nfast\tdirection\tfaster\t-\t10\tseconds:a,b\n"
-                "seed\tdirection\tof one seed\t-\t-\tdiff:a,b\n");
-    program_put("audit.tsv", ".",
-                "id\tverdict\tgrade\tstate\testimate\tci95\n"
-                "one\tcontradicted\tB\tdecided\t-2.55\t-3.57 -1.53\ncell\tlower\tB\tdecided\t82\t81 83\n"
-                "none\tabsent\tB\tdecided\t0.1\t-1 1\ndeep\tundecided\tB\tdecided\t-3\t-\n"
-                "fast\tundecided\tB\tdecided\t70\t-\nseed\tundecided\tD\tdecided\t-10.5\t-\n");
+                "seed\tdirection\tof one seed\t-\t-\tdiff:a,b\n"
+                "lent\tdirection\tof one seed, with a spread\t-\t-\tdiff:a,c\n");
+    program_put(
+        "audit.tsv", ".",
+        "id\tverdict\tgrade\tstate\testimate\tci95\tn\n"
+        "one\tcontradicted\tB\tdecided\t-2.55\t-3.57..-1.53\t3\ncell\tlower\tB\tdecided\t82\t81..83\t3\n"
+        "none\tabsent\tB\tdecided\t0.1\t-1..1\t3\ndeep\tundecided\tB\tdecided\t-3\t-\t3\n"
+        "fast\tundecided\tB\tdecided\t70\t-\t3\nseed\tundecided\tD\tdecided\t-10.5\t-\t1\n"
+        "lent\tundecided\tD\tdecided\t1\t0.5..1.5\t1\n");
     ck_assert_int_eq(
         program_shell("CLAIMS=%s/claims.tsv AUDIT=%s/audit.tsv bash plots/forest.sh > %s/out.tsv",
                       program_folder, program_folder, program_folder),
         0);
     char *text = program_file("out.tsv");
     ck_assert_str_eq(strchr(text, '\n') + 1,
-                     "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\n"
-                     "seed\tof one seed\t-10.5\t-\t-\t-\t0.5\tundecided\tD\n");
+                     "one\tone is better\t-2.55\t-3.57\t-1.53\t2.5\t0.5\tcontradicted\tB\t3\n"
+                     "seed\tof one seed\t-10.5\t-\t-\t-\t0.5\tundecided\tD\t1\n"
+                     "lent\tof one seed, with a spread\t1\t0.5\t1.5\t-\t0.5\tundecided\tD\t1\n");
     free(text);
     ck_assert_msg(program_shell("gnuplot -e \"data='%s/out.tsv'; out='%s/forest'\" plots/forest.gp",
                                 program_folder, program_folder) == 0,
                   "%s", program_output);
-    char *svg = program_file("forest.svg"); /* a ring for the single seed, in colour */
-    const char *ring = strstr(svg, "#gpPt5' transform");
-    ck_assert(ring && !strstr(ring + 1, "#gpPt5' transform"));
+    /* A ring for each single seed, with a spread of its own row or not; a dot for the other. */
+    char *svg = program_file("forest.svg");
+    int rings = 0, dots = 0;
+    for (const char *at = svg; (at = strstr(at, "#gpPt5' transform")) != NULL; at++)
+        rings++;
+    for (const char *at = svg; (at = strstr(at, "#gpPt6' transform")) != NULL; at++)
+        dots++;
+    ck_assert_int_eq(rings, 2);
+    ck_assert_int_eq(dots, 1);
     free(svg);
 }
 END_TEST
@@ -165,6 +197,24 @@ START_TEST(test_figures_are_whole_or_not_there)
         program_shell(draw, program_build(), "fig2", program_folder, program_folder, program_folder), 0);
     ck_assert_ptr_nonnull(strstr(program_output, "needs finished runs"));
     ck_assert_ptr_null(program_file("figures/fig2.svg"));
+}
+END_TEST
+
+/* The book's power curve: every line of the simulation is there, without any run. */
+START_TEST(test_power_is_drawn_of_the_simulation)
+{
+    ck_assert_msg(
+        program_shell("PICTURE=%s/picture bash plots/draw.sh power %s/figures quick %s/none %s/none",
+                      program_build(), program_folder, program_folder, program_folder) == 0,
+        "%s", program_output);
+    ck_assert_ptr_nonnull(strstr(program_output, "from paper/power.tsv"));
+    ck_assert_msg(program_shell("cmp paper/power.tsv %s/figures/power.tsv", program_folder) == 0, "%s",
+                  program_output);
+    char *svg = program_file("figures/power.svg");
+    expect_line(svg, "sd 0.15<");
+    expect_line(svg, "sd 0.40<");
+    expect_line(svg, "10 seeds<");
+    free(svg);
 }
 END_TEST
 
@@ -231,12 +281,14 @@ Suite *figures_suite(void)
     tcase_add_checked_fixture(tcase, program_setup, program_teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_fig3_shows_the_last_epochs_mean_spread_and_what_is_removed);
+    tcase_add_test(tcase, test_fig3_looks_for_rows_that_are_trained);
     tcase_add_test(tcase, test_placement_adds_filters_and_pooling_to_the_field);
     tcase_add_test(tcase, test_curves_put_fine_tuning_behind_its_source);
     tcase_add_test(tcase, test_alpha_shows_what_adams_rate_could_reach);
     tcase_add_test(tcase, test_forest_shows_what_the_audit_judged);
     tcase_add_test(tcase, test_names_of_points_cover_nothing);
     tcase_add_test(tcase, test_figures_are_whole_or_not_there);
+    tcase_add_test(tcase, test_power_is_drawn_of_the_simulation);
     tcase_add_test(tcase, test_roofline_is_drawn_from_the_lines_of_the_bench);
     tcase_add_test(tcase, test_picture_draws_pixels_and_refuses_others);
     suite_add_tcase(suite, tcase);
