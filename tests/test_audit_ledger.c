@@ -1,5 +1,6 @@
 /* The paper's text as build/audit cuts it, and build/audit on this project's own ledger. */
 #include "../experiments/audit/coverage.h"
+#include "../experiments/audit/judge.h"
 #include "../experiments/base/files.h"
 #include "program.h"
 #include "suites.h"
@@ -78,6 +79,51 @@ START_TEST(test_the_ledger_is_whole)
 }
 END_TEST
 
+START_TEST(test_seeds_are_listed)
+{
+    static const struct {
+        int seeds;
+        const char *words;
+    } lists[] = {
+        {0, ""}, {1, "1"}, {3, "1 2 3"}, {5, "1 2 3 4 5"}, {6, "$(seq -s' ' 6)"}, {70, "$(seq -s' ' 70)"}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char words[SEEDS_WORDS];
+        seeds_words(words, lists[i].seeds);
+        ck_assert_str_eq(words, lists[i].words);
+    }
+}
+END_TEST
+
+/* What the audit says would decide a claim is a line that a shell and make take; it names the rows that are
+ * missing, and trains them all. */
+START_TEST(test_what_would_decide_can_be_run)
+{
+    ck_assert_msg(program_run("audit --claim=s3.5.local-minima experiments/records") == 0, "%s",
+                  program_output);
+    ck_assert_msg(strstr(program_output, "not run: no runs of table1.unshared\n") != NULL, "%s",
+                  program_output);
+    char *command = strstr(program_output, "command    ");
+    ck_assert_msg(command &&
+                      strncmp(command + 11, "make table1 controls BUDGET=day SEEDS=\"1 2 3\"\n", 46) == 0,
+                  "%s", program_output);
+    ck_assert_msg(program_run("audit experiments/records") == 0, "%s", program_output);
+    int lists = 0;
+    char line[256], *text = strdup(program_output);
+    for (const char *at = text; lists < 2 && (at = strstr(at, "  make ")) != NULL; at++) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at + 2, "\n"), at + 2);
+        if (!strstr(line, "seq"))
+            continue;
+        memcpy(line, "make", 4);
+        ck_assert_msg(
+            program_shell("make -n%s DATA=fashion-mnist BUILD=%s >/dev/null", line + 4, program_build()) == 0,
+            "%s: %s", line, program_output);
+        lists++;
+    }
+    ck_assert_int_eq(lists, 2);
+    free(text);
+}
+END_TEST
+
 START_TEST(test_every_claim_lives)
 {
     ck_assert_msg(program_run("audit --liveness experiments/records") == 0, "%s", program_output);
@@ -93,6 +139,8 @@ Suite *audit_ledger_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_paper_is_cut);
     tcase_add_test(tcase, test_the_ledger_is_whole);
+    tcase_add_test(tcase, test_seeds_are_listed);
+    tcase_add_test(tcase, test_what_would_decide_can_be_run);
     tcase_add_test(tcase, test_every_claim_lives);
     suite_add_tcase(suite, tcase);
     return suite;

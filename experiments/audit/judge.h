@@ -73,6 +73,10 @@ void judge_bound(Judgement *j, Judgement *all, const Claims *claims, int depth);
  * threads; NaN if no run tells. */
 double row_seconds(const Court *court, const char *row, int *threads);
 
+/* What SEEDS of a make command is: the seeds from 1 on, or from six on how a shell lists them. */
+enum { SEEDS_WORDS = 40 };
+void seeds_words(char words[SEEDS_WORDS], int seeds);
+
 /* Epochs that a grade needs, and at least how many seeds. */
 enum { DECIDING_SEEDS = 3 };
 int grade_epochs(char grade);

@@ -198,6 +198,27 @@ double row_seconds(const Court *court, const char *row, int *threads)
     return fastest;
 }
 
+void seeds_words(char words[SEEDS_WORDS], int seeds)
+{
+    *words = '\0';
+    if (seeds > 5)
+        snprintf(words, SEEDS_WORDS, "$(seq -s' ' %d)", seeds);
+    for (int s = 1; s <= seeds && seeds <= 5; s++)
+        snprintf(words + strlen(words), SEEDS_WORDS - strlen(words), "%s%d", s > 1 ? " " : "", s);
+}
+
+/* The make targets that train these rows, each once. */
+static void targets_of(char *targets, size_t size, const Rows *rows, const Wanted *wanted)
+{
+    *targets = '\0';
+    for (int i = 0; i < wanted->count; i++) {
+        const char *target = rows_target(rows, wanted->names[i]);
+        const size_t used = strlen(targets);
+        if (!has_word(targets, target))
+            snprintf(targets + used, size - used, "%s%s", used ? " " : "", target);
+    }
+}
+
 static void tell_cost(Judgement *j, const Court *court, const Wanted *wanted)
 {
     const char grade = j->claim->min_grade[0];
@@ -207,12 +228,36 @@ static void tell_cost(Judgement *j, const Court *court, const Wanted *wanted)
         seconds += row_seconds(court, wanted->names[i], &threads);
     }
     j->minutes = seconds * grade_epochs(grade) * j->seeds_needed / 60;
-    const char *budget = grade == 'A' ? "paper" : "day", *target = rows_target(court->rows, wanted->names[0]);
-    char seeds[40] = "";
-    for (int s = 1; s <= j->seeds_needed && s <= 12; s++)
-        snprintf(seeds + strlen(seeds), sizeof seeds - strlen(seeds), "%s%d", s > 1 ? " " : "", s);
-    snprintf(j->command, sizeof j->command, "make %.150s BUDGET=%s SEEDS=\"%s%s\"", target, budget, seeds,
-             j->seeds_needed > 12 ? " .." : "");
+    char targets[128], seeds[SEEDS_WORDS];
+    targets_of(targets, sizeof targets, court->rows, wanted);
+    seeds_words(seeds, j->seeds_needed);
+    snprintf(j->command, sizeof j->command, "make %s BUDGET=%s SEEDS=\"%s\"", targets,
+             grade == 'A' ? "paper" : "day", seeds);
+}
+
+static bool has_run(const Evidence *evidence, const char *name)
+{
+    for (int g = 0; g < evidence->groups_count; g++) {
+        const RowRuns *row = group_row((Group *)&evidence->groups[g], name, false);
+        if (row && row->n > 0)
+            return true;
+    }
+    return false;
+}
+
+/* The rows that have no run; or that they have, but not by one protocol. */
+static void tell_missing(Judgement *j, const Court *court, const Wanted *wanted)
+{
+    char missing[sizeof j->why - 32] = "";
+    for (int i = 0; i < wanted->count; i++) {
+        const size_t used = strlen(missing);
+        if (!has_run(court->evidence, wanted->names[i]))
+            snprintf(missing + used, sizeof missing - used, "%s%s", used ? ", " : "", wanted->names[i]);
+    }
+    if (*missing)
+        snprintf(j->why, sizeof j->why, "no runs of %s", missing);
+    else
+        snprintf(j->why, sizeof j->why, "no runs of %s and its partners by one protocol", wanted->names[0]);
 }
 
 /* Paths, commits and hashes, PATH@COMMIT=AGAIN:SHA256, where AGAIN made the first epoch anew; whether one of
@@ -267,8 +312,7 @@ void judge_runs(Judgement *j, const Court *court)
     j->seeds_needed = DECIDING_SEEDS;
     if (!group) {
         j->state = STATE_NOT_RUN;
-        snprintf(j->why, sizeof j->why, "no runs of %s%s", wanted.names[0],
-                 wanted.count > 1 ? " and its partners" : "");
+        tell_missing(j, court, &wanted);
         tell_cost(j, court, &wanted);
         return;
     }

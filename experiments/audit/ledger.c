@@ -135,13 +135,14 @@ static void print_needs(const Judgement *all, const Court *court, FILE *out)
             "epochs", "core-hours", "command");
     for (int i = 0; i < count; i++) {
         int threads = 1;
-        char text[32];
+        char text[32], list[SEEDS_WORDS];
         const double seconds = row_seconds(court, needs[i].row, &threads);
         const double core_hours = seconds * threads * needs[i].epochs * needs[i].seeds / 3600;
         print_number(text, core_hours, "%.1f");
-        fprintf(out, "  %-28s %5d %6d %11s  make %s BUDGET=%s SEEDS=\"1..%d\"\n", needs[i].row,
-                needs[i].seeds, needs[i].epochs, text, rows_target(court->rows, needs[i].row),
-                needs[i].epochs == 400 ? "paper" : "day", needs[i].seeds);
+        seeds_words(list, needs[i].seeds);
+        fprintf(out, "  %-28s %5d %6d %11s  make %s BUDGET=%s SEEDS=\"%s\"\n", needs[i].row, needs[i].seeds,
+                needs[i].epochs, text, rows_target(court->rows, needs[i].row),
+                needs[i].epochs == 400 ? "paper" : "day", list);
         hours += isnan(core_hours) ? 0 : core_hours;
         unknown += isnan(core_hours);
     }

@@ -60,7 +60,8 @@ bool ledger_way(const char *id, const Judgement *all, const Court *court, const 
             state_words[j->state], j->why[0] ? ": " : "", j->why);
     fprintf(out, "command    %s\n", j->command);
     if (claim->needed > 0)
-        fprintf(out, "requires   %d at least of %s: %s\n", claim->needed, claim->requires, claim->margin_reason);
+        fprintf(out, "requires   %d at least of %s: %s\n", claim->needed, claim->requires,
+                claim->margin_reason);
     else if (*claim->requires)
         fprintf(out, "requires   %s\n", claim->requires);
     print_back(id, court->claims, out);
