@@ -273,6 +273,9 @@ static const struct {
     {"levels-over-one", 1.3, 1, 2, 10, 1.3125}, /* only R = 2, of both sizes */
     {"level-over-next", 4, 1, 50, 50, 4},
     {"finest-over-rest", 1, 0, 5, 5, 3.0},
+    /* most with R = 6, 64 channels: 4 (1/4 + .. + 1/1024) + 5 10 over 1152 (1 + 1/4 + .. + 1/1024) */
+    {"sampling-over-convolution", 5, 0, 40, 40, 3.342752},
+    {"sampling-over-convolution", 0.05, 2, 0, 40, 0.060764}, /* least: (3/4 + 1) over 2304 5/4 */
     {"unshared-over-shared", 1, 0, 5, 5, 2},
     {"double-filter", 1, 0, 7, 7, 4},
     {"ours-over-predefined", 1.58, 2, 0, 60, 3.433},

@@ -214,9 +214,14 @@ START_TEST(test_shares_of_a_bench)
     ck_assert_double_eq(j.estimate, 4.9);
     ck_assert_int_eq(j.n, 2);
     ck_assert_str_eq(j.verdict, "holds");
-    ck_assert_str_eq(j.half, "contradicted");
-    claim.margin = 4.8;
-    ck_assert_str_eq(judged(&claim, &e, NULL).verdict, "contradicted");
+    ck_assert_str_eq(j.half, "undecided");
+    ck_assert_int_eq(j.state, DECIDED);
+    claim.margin = 4.8; /* an upper bound refutes nothing */
+    j = judged(&claim, &e, NULL);
+    ck_assert_str_eq(j.verdict, "undecided");
+    ck_assert_int_eq(j.state, BLOCKED);
+    ck_assert_ptr_nonnull(strstr(j.why, "upper bound"));
+    ck_assert_str_eq(j.twice, "holds");
     evidence_free(&e);
 }
 END_TEST

@@ -203,6 +203,12 @@ static void judge_quote(Judgement *j, const Court *court)
     j->n = 1;
 }
 
+/* What is at least as large as the share bounds it from above alone. */
+static const char *share_word(double most, double margin)
+{
+    return most <= margin ? "holds" : "undecided";
+}
+
 static void judge_share(Judgement *j, const Court *court)
 {
     char what[64];
@@ -215,10 +221,14 @@ static void judge_share(Judgement *j, const Court *court)
         return;
     }
     j->n = lines;
-    judge_say(j, j->estimate <= j->claim->margin ? "holds" : "contradicted");
-    snprintf(j->half, sizeof j->half, "%s", j->estimate <= j->claim->margin / 2 ? "holds" : "contradicted");
-    snprintf(j->twice, sizeof j->twice, "%s", j->estimate <= j->claim->margin * 2 ? "holds" : "contradicted");
-    judge_state(j, DECIDED, "");
+    judge_say(j, share_word(j->estimate, j->claim->margin));
+    snprintf(j->half, sizeof j->half, "%s", share_word(j->estimate, j->claim->margin / 2));
+    snprintf(j->twice, sizeof j->twice, "%s", share_word(j->estimate, j->claim->margin * 2));
+    if (j->estimate <= j->claim->margin)
+        judge_state(j, DECIDED, "");
+    else
+        judge_state(j, BLOCKED,
+                    "the bench measures it as passes of their own, an upper bound: it cannot refute");
     judge_evidence(j, court->evidence->bench);
 }
 

@@ -2,8 +2,8 @@
  * head (a convolution to the classes, or a linear layer behind L convolutions), and whether a
  * multiply-accumulate is one operation or two. Costs are in 10^9, as the cells are.
  *
- * Claims: s1.cost-comparable fig2.index s2.three-convolutions s3.1.fewer-parameters eq4.factors
- * s3.2.finest-dearest s3.2.quarter s3.2.cost-under-two s3.2.cost-under-four-thirds eq6.factors
+ * Claims: s3.2.negligible s4.2.x-times-cost fig2.index s2.three-convolutions s3.1.fewer-parameters
+ * eq4.factors s3.2.finest-dearest s3.2.quarter s3.2.cost-under-two s3.2.cost-under-four-thirds eq6.factors
  * s3.5.fewer-parameters t1.no-pooling.cost t1.predefined.cost t1.scale-invariant.cost t1.ours.cost
  * t1.thr-0.1.cost t1.thr-0.2.cost t1.one-res.cost t1.predefined.cost-any t1.one-res.cost-diagonal
  * t1.cost-unit t1.joint-reading t1.parameters s4.2.no-pooling-dearer t4.fabric-sparse.parameters

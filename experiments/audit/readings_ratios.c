@@ -74,6 +74,26 @@ static void finest_share(Search *search)
     }
 }
 
+/* Of a hidden layer, in per cent of its convolutions' operations, two a multiply-accumulate: pooling, 3
+ * comparisons or 4 operations of an average for each pixel of a coarser level, and for each coarser level at
+ * each pixel of the finest one an addition, with bilinear upsampling three interpolations of 3 operations
+ * more. */
+static void sampling(Search *search)
+{
+    for (int levels = 2; levels <= 6; levels++)
+        for (int wide = 0; wide < 2; wide++)
+            for (int average = 0; average < 2; average++)
+                for (int bilinear = 0; bilinear < 2; bilinear++) {
+                    double pixels = 0;
+                    for (int r = 1; r < levels; r++)
+                        pixels += pow(0.25, r);
+                    const double pooling = (average ? 4 : 3) * pixels,
+                                 upsampling = (levels - 1) * (bilinear ? 10 : 1),
+                                 convolution = 2 * 9 * (wide ? 128 : 64) * (1 + pixels);
+                    reading_count(search, 100 * (pooling + upsampling) / convolution);
+                }
+}
+
 const Space readings_of_ratios[] = {
     {"joint", ABOVE, joint,
      "those of R = 2..6 x 2 heads x 1 or 2 operations that give all of 0.31, 0.41, 1.23, 0.3M and 0.9M"},
@@ -81,6 +101,8 @@ const Space readings_of_ratios[] = {
     {"unit", EQUAL, unit, "1 or 2 operations, in millions"},
     {"levels-over-one", BELOW, ratio_of_levels, "R = 2..6 x 2 sizes"},
     {"level-over-next", EQUAL, ratio_of_neighbours, "10 layers x 5 pairs of neighbouring levels"},
+    {"sampling-over-convolution", BELOW, sampling,
+     "R = 2..6 x 64 or 128 channels x maximum or average x nearest or bilinear"},
     {"finest-over-rest", ABOVE, finest_share, "R = 2..6"},
     {0},
 };
