@@ -380,7 +380,7 @@ local function ledger(div)
   end
   if count == 0 and div.attributes.place ~= "rest" then refuse("no claim stands at the place %s", div.attributes.place) end
   return pandoc.RawBlock("html", scrolling("Claims") .. '<table class="ledger"><thead><tr><th scope="col">claim</th>' ..
-    '<th scope="col">what the paper says</th><th scope="col">verdict</th><th scope="col">grade</th><th scope="col">state</th>' ..
+    '<th scope="col">statement</th><th scope="col">verdict</th><th scope="col">grade</th><th scope="col">state</th>' ..
     '<th scope="col">decided by</th></tr></thead><tbody>' .. table.concat(html) .. "</tbody></table></div>")
 end
 
