@@ -77,7 +77,7 @@ ONEDNN      = $(if $(wildcard /usr/include/dnnl.h),-ldnnl)
 $(BUILD)/experiments/programs/bench/onednn.o: HOST_FLAGS += $(if $(ONEDNN),-DHAVE_ONEDNN)
 $(BUILD)/bench: LIBS = $(ONEDNN)
 
-.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-emulated check-aarch64 check-no-avx coverage check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
+.PHONY: all check check-slow check-mpi check-kills check-slurm check-mutants check-sanitize check-threads check-valgrind check-emulated check-avx512 check-aarch64 check-no-avx coverage check-torch check-torch-row fuzz bench setup data clean superclean help FORCE
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 # Where `setup` is one of the goals, everything waits for it, with -j too.
@@ -224,6 +224,20 @@ check-aarch64: $(BUILD)/train
 check-no-avx: $(BUILD)/check all
 	@bash tests/emulated.sh "qemu-x86_64 -cpu Nehalem" $(BUILD) $(BUILD) $(BUILD) $(SUITES)
 
+# AVX-512 on an x86-64 with AVX2 alone, to the bit: in a build of its own whose compiler's header is tests/avx512/immintrin.h.
+# SUITES="compare layer" are some suites. `make again EMULATED=1` trains with it.
+AVX512_FLAGS := -march=x86-64-v3 -D__AVX512F__ -Itests/avx512
+AVX512_MAKE   = $(MAKE) BUILD=build-avx512 TRACE=no ISAS_f32="plain avx512" ISAS_bf16="plain avx512bf16 amx_emulated" \
+	FLAGS_avx512="$(AVX512_FLAGS)" FLAGS_avx512bf16="$(AVX512_FLAGS) -D__AVX512BF16__ -DEMULATED_AVX512BF16" \
+	EXTRA_FLAGS="-include tests/avx512/cpu.h"
+check-avx512: $(BUILD)/train
+	@$(AVX512_MAKE) all build-avx512/check
+	@bash tests/avx512.sh build-avx512 $(BUILD) $(SUITES)
+ifneq ($(BUILD),build-avx512)
+build-avx512/train: FORCE
+	@$(AVX512_MAKE) $@
+endif
+
 # Lines, functions and branches that make check reaches, by folder, in a build of its own by gcc (package gcovr). A function that
 # nothing enters must have its reason in tests/coverage.tsv. Threads count without locks, in a quarter of the time: a count may
 # be lost, or fall below 0, where gcovr must not stop. What libgcov has to say about a full disk is no output of the program.
@@ -310,7 +324,7 @@ data: | $(SETUP)
 	@bash experiments/data/fetch_cifar10.sh "$(DATA_URL)" data/cifar-10-batches-bin $(DATA_SHA256)
 
 # Only what this Makefile made is removed: a build has its flags and commit in it, a folder of runs nothing but runs and tables.
-OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind build-aarch64 build-aarch64-unfused build-coverage
+OTHER_BUILDS := build-sanitize build-fuzz build-mpi build-threads build-valgrind build-aarch64 build-aarch64-unfused build-avx512 build-coverage
 clean:
 	@bash experiments/tables/clean.sh $(BUILD) $(OTHER_BUILDS)
 

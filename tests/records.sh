@@ -1,4 +1,4 @@
-# Sourced by mpi.sh and slurm.sh: trains tables in $scratch and compares what their runs leave, bit for bit. What tells of
+# Sourced by mpi.sh, slurm.sh, emulated.sh and avx512.sh: trains tables in $scratch and compares what their runs leave, bit for bit. What tells of
 # the time and the machine is left out.
 check=$(basename "$0" .sh)
 records="config.tsv log.tsv alpha.tsv beta.tsv predictions.tsv result.tsv checkpoint.h5"

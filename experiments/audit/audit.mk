@@ -38,12 +38,15 @@ audit-removals: paper
 audit-blindness: $(BUILD)/check all
 	@CK_RUN_SUITE=audit_blindness $(CHECK_ENVIRONMENT) $(BUILD)/check
 
-# The first epoch of a finished run, or of all in a folder, is trained anew: the log must be the same, digit for digit.
-RUN     ?=
-$(if $(filter again,$(MAKECMDGOALS)),$(call refuse_special,RUN))
-again: $(if $(RUN),$(BUILD)/train)
+# The first epoch of a finished run, or of all in a folder, is trained anew: the log must be the same, digit for digit. EMULATED=1:
+# by the build in which AVX-512 is emulated, where the CPU has AVX2 alone (make check-avx512).
+RUN      ?=
+EMULATED ?=
+AGAIN    := $(if $(filter 1,$(EMULATED)),build-avx512,$(BUILD))/train
+$(if $(filter again,$(MAKECMDGOALS)),$(call refuse_special,RUN)$(call refuse_others,EMULATED,1))
+again: $(if $(RUN),$(AGAIN))
 	@[ -n "$(RUN)" ] || { echo "again: name a run's folder, as in make again RUN=runs/NAME"; exit 1; }
-	@bash experiments/audit/again.sh $(BUILD)/train "$(DATA)" $(RUN)
+	@bash experiments/audit/again.sh $(AGAIN) "$(DATA)" $(RUN)
 
 # Regenerating what is committed changes nothing.
 fresh: $(BUILD)/audit $(BUILD)/table
