@@ -3,6 +3,7 @@
 #include "../experiments/base/files.h"
 #include "../experiments/base/lock.h"
 #include "../experiments/tables/record.h"
+#include "checkpoint_change.h"
 #include "program.h"
 #include "suites.h"
 #include <hdf5.h>
@@ -233,31 +234,6 @@ START_TEST(test_folder_says_which_instruction_set_it_was_made_with)
 }
 END_TEST
 
-/* A checkpoint whose hash is right. */
-static void sign_checkpoint(void)
-{
-    char *bytes, hash[65];
-    size_t count;
-    ck_assert(file_read(&bytes, &count, path_of("checkpoint.h5"), NULL));
-    sha256_hex(hash, bytes, count);
-    free(bytes);
-    write_file("checkpoint.sha256", hash);
-}
-
-static void change_number(const char *name, int at, double value)
-{
-    double numbers[4096];
-    hid_t file = H5Fopen(path_of("checkpoint.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
-    hid_t data = H5Dopen2(file, name, H5P_DEFAULT);
-    ck_assert_msg(data >= 0, "no %s", name);
-    ck_assert(H5Dread(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
-    numbers[at] = value;
-    ck_assert(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
-    H5Dclose(data);
-    H5Fclose(file);
-    sign_checkpoint();
-}
-
 /* One layer has 2 * 3 * 9 filters, 2 biases; the tracked statistics are 2 means, 2 variances and a weight a
  * level. */
 static const struct {
@@ -274,6 +250,9 @@ static const struct {
     {"iteration", 0, 1, "iteration is 1"}, /* the last epoch is done */
     {"iteration", 0, 1e300, "iteration is 1e+300"},
     {"tally_a", 0, NAN, "tally_a is"},
+    {"tally_a", 3, 0.5, "tally_a is 0.5"},
+    {"tally_a", 3, 1, "tally_a is"},  /* right, of no images */
+    {"tally_a", 4, 20, "tally_a is"}, /* images, of no steps */
     {"tally_b", 5, 2, "tally_b is 2"},
     {"seconds", 0, -1, "seconds is -1"},
     {"kept", 0, 0, "checkpoint.h5"},
@@ -282,6 +261,7 @@ static const struct {
     {"kept", 0, 1.5, "kept is 1.5"},
     {"kept", 0, 4, "checkpoint.h5"},
     {"mean", 0, NAN, "checkpoint.h5"},
+    {"deviation", 1, 2, "deviation is 2"},
     {"deviation", 2, 0, "deviation is 0"},
     {"filters", 3, NAN, "the filters of layer 1 hold nan"},
     {"filters", 56, INFINITY, "the filters of layer 2 hold inf"},
@@ -298,7 +278,7 @@ enum { IMPOSSIBLE = sizeof impossible / sizeof *impossible };
 
 START_TEST(test_folder_refuses_an_impossible_checkpoint)
 {
-    change_number(impossible[_i].name, impossible[_i].at, impossible[_i].value);
+    checkpoint_change("run", impossible[_i].name, impossible[_i].at, impossible[_i].value);
     if (!impossible[_i].word) {
         ck_assert_msg(evaluate() == 0, "%s", program_output);
         return;

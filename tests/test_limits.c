@@ -58,6 +58,8 @@ START_TEST(test_threads_respect_a_quota_of_version_1)
     put("sys/cpu/a/cpu.cfs_quota_us", "100000\n");
     put("sys/cpu/a/cpu.cfs_period_us", "50000\n");
     ck_assert_int_eq(cpus(groups), 2);
+    put("sys/unified/a/cpu.max", "100000 100000\n"); /* both versions at once */
+    ck_assert_int_eq(cpus("0::/a\n"), 1);
     put("sys/cpu/b/cpu.cfs_quota_us", "10000\n"); /* cpuset's path is not cpu's */
     put("sys/cpu/b/cpu.cfs_period_us", "50000\n");
     ck_assert_int_eq(cpus(groups), 2);
@@ -116,6 +118,28 @@ START_TEST(test_files_that_are_pipes_are_refused_at_once)
 }
 END_TEST
 
+START_TEST(test_durations_are_rounded_and_read)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } durations[] = {{-1, "0 s"},
+                     {0.4, "0 s"},
+                     {59.4, "59 s"},
+                     {59.6, "1 min 00 s"},
+                     {200, "3 min 20 s"},
+                     {3599.4, "59 min 59 s"},
+                     {3599.6, "1 h 00 min"},
+                     {3900, "1 h 05 min"},
+                     {90061, "25 h 01 min"}};
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        char text[32];
+        progress_duration(text, durations[i].seconds);
+        ck_assert_str_eq(text, durations[i].text);
+    }
+}
+END_TEST
+
 Suite *limits_suite(void)
 {
     Suite *suite = suite_create("limits");
@@ -126,6 +150,7 @@ Suite *limits_suite(void)
     tcase_add_test(tcase, test_threads_respect_a_quota_of_version_1);
     tcase_add_test(tcase, test_progress_fits_a_terminal_and_names_the_run);
     tcase_add_test(tcase, test_files_that_are_pipes_are_refused_at_once);
+    tcase_add_test(tcase, test_durations_are_rounded_and_read);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -59,6 +59,7 @@ static const struct {
     {"down", "", "max|average"},
     {"seed", "99999999999", "whole number"},
     {"stages", "3\t3", "tabs"},
+    {"stages", "3\n3", "line ends"},
 };
 enum { BAD = sizeof bad / sizeof *bad };
 

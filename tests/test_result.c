@@ -29,6 +29,10 @@ static const struct {
     {"macs\t1000", "macs\t1e300", "macs", false},
     {"macs\t1000", "cost\t1000", "macs", false},
     {"total_epochs\t2", "total_epochs\t-2", "total_epochs", false},
+    {"parameters\t92", "parameters\t-1", "parameters", false},
+    {"weights\t90", "weights\t1e13", "weights", false},
+    {"iterations\t10", "iterations\t-1", "iterations", false},
+    {"test_images\t20", "test_images\t0", "test_images", false},
     {"\t12.5\t1\t0", "\t500\t1\t0", "log.tsv", true},
     {"2.25\t10\t", "2.25\t500\t", "log.tsv", true}, /* columns that no figure of the result repeats */
     {"2.25\t10\t", "2.25\t-1\t", "log.tsv", true},
@@ -61,11 +65,21 @@ START_TEST(test_result_check_refuses_what_no_run_gives)
 }
 END_TEST
 
+START_TEST(test_result_values_have_whole_names)
+{
+    char value[64];
+    ck_assert(!result_value(value, sizeof value, "weights_by_formula\t5\n", "weights"));
+    ck_assert(result_value(value, sizeof value, "weights_by_formula\t5\nweights\t7\n", "weights"));
+    ck_assert_str_eq(value, "7");
+}
+END_TEST
+
 Suite *result_suite(void)
 {
     Suite *suite = suite_create("result");
     TCase *tcase = tcase_create("result and log");
     tcase_add_loop_test(tcase, test_result_check_refuses_what_no_run_gives, 0, WRONG);
+    tcase_add_test(tcase, test_result_values_have_whole_names);
     suite_add_tcase(suite, tcase);
     return suite;
 }

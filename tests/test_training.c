@@ -164,6 +164,89 @@ START_TEST(test_evaluate_agrees_with_training)
 }
 END_TEST
 
+/* Its table of classes is counted here from predictions.tsv, which training left. */
+START_TEST(test_evaluate_counts_classes)
+{
+    int images[10] = {0}, correct[10] = {0}, predicted[10] = {0}, label, guess, unlike = 0;
+    ck_assert_int_eq(train("run", "--epochs=2"), 0);
+    char *text = program_file("run/predictions.tsv");
+    for (const char *line = strchr(text, '\n') + 1; sscanf(line, "%d %d", &label, &guess) == 2;
+         line = strchr(line, '\n') + 1) {
+        images[label]++;
+        correct[label] += guess == label;
+        predicted[guess]++;
+    }
+    free(text);
+    ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
+                     0);
+    ck_assert_ptr_nonnull(strstr(program_output, "\nepoch\t2\n"));
+    for (int k = 0; k < 10; k++) {
+        char line[96];
+        snprintf(line, sizeof line, "\n%d\t%d\t%d\t%.2f\t%.2f\n", k, images[k], correct[k],
+                 images[k] ? 100.0 * correct[k] / images[k] : 0,
+                 predicted[k] ? 100.0 * correct[k] / predicted[k] : 0);
+        ck_assert_msg(strstr(program_output, line) != NULL, "no%sin %s", line, program_output);
+        unlike += images[k] != predicted[k] && correct[k] > 0;
+    }
+    ck_assert_int_gt(unlike, 0); /* or recall and precision could be taken for each other */
+}
+END_TEST
+
+/* An epoch's rate is of the seconds that it trained, not of those that it tested. */
+START_TEST(test_timing_counts_images_of_the_seconds_of_training)
+{
+    ck_assert_int_eq(train("run", "--epochs=2 --images-test=50 --images-epoch=50"), 0);
+    char *timing = program_file("run/timing.tsv");
+    for (const char *line = strchr(timing, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        double train_seconds, test_seconds, rate;
+        ck_assert_int_eq(sscanf(line, "%*d %lf %lf %lf", &train_seconds, &test_seconds, &rate), 3);
+        ck_assert_double_eq_tol(rate * train_seconds / 144, 1, 0.05); /* 6 batches of 24 */
+    }
+    free(timing);
+}
+END_TEST
+
+static double provenance_number(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    ck_assert_msg(at != NULL, "no %s in %s", name, text);
+    return atof(at + strlen(name));
+}
+
+/* When, by which kernels and with how much memory; and when and after which epoch it went on. */
+START_TEST(test_provenance_tells_what_was)
+{
+    struct tm started = {0};
+    char *peak;
+    setenv("TZ", "Asia/Tokyo", 1);
+    ck_assert_int_eq(train("run", "--epochs=2 --kernels=bf16"), 0);
+    char *text = program_file("run/provenance.tsv"), *config = program_file("run/config.tsv"),
+         *set = strstr(text, "\ninstruction_set\t");
+    ck_assert_ptr_nonnull(strstr(text, "\nkernels\tbf16\n"));
+    set[strcspn(set + 1, "\n") + 1] = '\0';
+    ck_assert_msg(strstr(config, strchr(set, '\t')) != NULL, "%s is not in %s", set, config);
+    free(text);
+    free(config);
+    text = program_file("run/provenance.tsv");
+    const char *date = strstr(text, "\nstarted\t");
+    ck_assert(date && sscanf(date, " started %d-%d-%dT%d:%d:%dZ", &started.tm_year, &started.tm_mon,
+                             &started.tm_mday, &started.tm_hour, &started.tm_min, &started.tm_sec) == 6);
+    started.tm_year -= 1900;
+    started.tm_mon--;
+    setenv("TZ", "UTC", 1);
+    ck_assert_double_le(fabs(difftime(time(NULL), mktime(&started))), 60);
+    peak = strstr(text, "\npeak_mib\t");
+    ck_assert(peak && provenance_number(text, "\npeak_mib\t") > 1 &&
+              provenance_number(text, "\npeak_mib\t") < 4096);
+    free(text);
+    ck_assert_int_eq(program_shell("rm %s/run/result.tsv", program_folder), 0);
+    ck_assert_int_eq(train("run", "--epochs=2 --kernels=bf16"), 0);
+    text = program_file("run/provenance.tsv");
+    ck_assert_msg(strstr(text, "\ncontinued\t2 ") != NULL, "%s", text);
+    free(text);
+}
+END_TEST
+
 /* Steps of the logits are counted over the whole run: with one iteration an epoch and two batches in D_b, the
  * second epoch takes the second batch. Nothing learns here, so equal batches would have equal losses. */
 START_TEST(test_training_goes_on_through_b_across_epochs)
@@ -202,6 +285,9 @@ Suite *training_suite(void)
     tcase_add_test(tcase, test_training_continues_after_kills);
     tcase_add_test(tcase, test_training_prunes);
     tcase_add_test(tcase, test_evaluate_agrees_with_training);
+    tcase_add_test(tcase, test_evaluate_counts_classes);
+    tcase_add_test(tcase, test_timing_counts_images_of_the_seconds_of_training);
+    tcase_add_test(tcase, test_provenance_tells_what_was);
     tcase_add_test(tcase, test_training_goes_on_through_b_across_epochs);
     tcase_add_test(tcase, test_training_with_ref_learns_the_same);
     suite_add_tcase(suite, tcase);
