@@ -136,6 +136,29 @@ START_TEST(test_a_younger_rule_is_exploratory)
 }
 END_TEST
 
+/* The date of its own rows' runs counts, not that of a newer one of the same protocol. */
+START_TEST(test_other_rows_do_not_make_a_claim_younger)
+{
+    Evidence e = {0};
+    char dates[1][40] = {"2026-02-01T00:00:00Z"};
+    const Claim claim = claim_about(RULE_DIFFERENCE, 2.5, "diff:t.a,t.b");
+    Folder folders[] = {{.path = "a", .started = "2026-01-01T00:00:00Z"},
+                        {.path = "b", .started = "2026-01-03T00:00:00Z"}};
+    add_row(&e, "k", 'B', "2026-03-01T00:00:00Z", "t.a", 3, 92.5, 0);
+    add_row(&e, "k", 'B', "2026-03-01T00:00:00Z", "t.b", 3, 90, 0);
+    e.folders = folders;
+    group_row(&e.groups[0], "t.a", false)->folder[0] = 1;
+    group_row(&e.groups[0], "t.b", false)->folder[0] = 0;
+    Judgement j = judged(&claim, &e, dates);
+    ck_assert_int_eq(j.state, EXPLORATORY);
+    ck_assert_str_eq(j.run_date, "2026-01-03T00:00:00Z");
+    snprintf(dates[0], sizeof dates[0], "2026-01-02T00:00:00Z");
+    ck_assert_int_eq(judged(&claim, &e, dates).state, DECIDED);
+    e.folders = NULL;
+    evidence_free(&e);
+}
+END_TEST
+
 START_TEST(test_a_changed_source_is_stale)
 {
     Evidence e = {0};
@@ -238,6 +261,7 @@ Suite *audit_court_suite(void)
     tcase_add_test(tcase, test_the_best_epoch_has_a_verdict_of_its_own);
     tcase_add_test(tcase, test_margins_half_and_twice);
     tcase_add_test(tcase, test_a_younger_rule_is_exploratory);
+    tcase_add_test(tcase, test_other_rows_do_not_make_a_claim_younger);
     tcase_add_test(tcase, test_a_changed_source_is_stale);
     tcase_add_test(tcase, test_orders);
     tcase_add_test(tcase, test_isolation);

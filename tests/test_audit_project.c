@@ -68,6 +68,16 @@ START_TEST(test_audit_misses_what_is_taken_away)
     project_take_away("records/b2/log.tsv");
     expect_fault("claim gain", "b2 is gone or broken");
     ck_assert_ptr_null(strstr(program_output, "b1 is gone"));
+    project_put_run("b", 2, "pooling\tnone", 90);
+    project_put_run("b", 21, "pooling\tnone", 90); /* whose name begins as b2's */
+    project_list_records();
+    project_take_away("records/b21/log.tsv");
+    expect_fault("claim gain", "b21 is gone or broken");
+    ck_assert_ptr_null(strstr(program_output, "b2 is gone"));
+    project_take_away("records/b21");
+    project_list_records();
+    project_take_away("records/b2/log.tsv");
+    expect_fault("claim gain", "b2 is gone or broken");
     project_take_away("records/b2");
     expect_fault("claim gain", "b2 is gone;");
     project_put_run("b", 2, "pooling\tnone", 99);
@@ -196,6 +206,29 @@ START_TEST(test_audit_tells_how_many_premises_are_needed)
 }
 END_TEST
 
+/* A verdict beside which another one stands is not told alone. */
+START_TEST(test_audit_tells_what_bounds_a_claim)
+{
+    project_write();
+    char *claims = program_file("paper/claims.tsv"), text[4096];
+    snprintf(text, sizeof text,
+             "%sbase\t1\tarithmetic\tIt is odd\tarithmetic\t\t1\t1.58\t2\t\t\t\treadings\t\t\t"
+             "readings:ours-over-predefined\t-\nheld\t1\tarithmetic\tIt rests on "
+             "it\tidentity\t\t1\t\t\tbase\t\t\ttests"
+             "\t\t\ttest:test_one\t-\n",
+             claims);
+    free(claims);
+    project_put("paper/claims.tsv", text);
+    project_put("paper/coverage.tsv",
+                "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain base held\n1\t2\tdef\tno claim\n");
+    ck_assert_msg(project_audit("--claim=held") == 0, "%s", project_said());
+    ck_assert_ptr_nonnull(strstr(program_output, "verdict    holds\n"));
+    ck_assert_ptr_nonnull(strstr(program_output, "bounded    contradicted by a premise (base)\n"));
+    ck_assert_int_eq(project_audit("--claim=base"), 0);
+    ck_assert_ptr_null(strstr(program_output, "bounded"));
+}
+END_TEST
+
 START_TEST(test_audit_tells_the_way_of_a_claim)
 {
     project_write();
@@ -271,6 +304,7 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_grades_folders);
     tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);
     tcase_add_test(tcase, test_audit_tells_how_many_premises_are_needed);
+    tcase_add_test(tcase, test_audit_tells_what_bounds_a_claim);
     tcase_add_test(tcase, test_audit_tells_the_way_of_a_claim);
     tcase_add_test(tcase, test_audit_refuses);
     tcase_add_test(tcase, test_audit_fails_on_a_full_standard_output);

@@ -249,6 +249,43 @@ START_TEST(test_predictions_are_those_of_the_accuracy)
 }
 END_TEST
 
+/* Means of 80.75 +- 0.3206, where one more run would fall: 100 - 18.89 is 81.11 and half of its last digit
+ * 0.005 below it, 81.105, beyond, but not for best epochs 0.1 above; 100 - 18.9
+ * begins at 81.05. What is no number is refused. */
+START_TEST(test_cells_have_the_digits_that_are_printed)
+{
+    static const char *const cells[] = {"18.89", "18.9", "18,9"}, *const verdicts[] = {
+                                                                      "\tonly with test-set selection\t",
+                                                                      "\treproduced\t"};
+    static const char runs[] = "net\tfabric-sparse\npooling\tnone\nhead\tlinear\nbias\tno\n";
+    static const char *const names[2][3] = {{"none1", "none2", "none3"}, {"ours1", "ours2", "ours3"}};
+    for (int i = 0; i < 6; i++) {
+        char config[128];
+        snprintf(config, sizeof config, "seed\t%d\n%s", 1 + i % 3, runs);
+        write_run((Written){names[i / 3][i % 3], config, .accuracy = (i < 3 ? 80.65 : 70) + 0.1 * (i % 3)});
+    }
+    for (int c = 0; c < 3; c++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "row\tlabel\terror\toptions\n"
+                 "none\tSparse\t%s\t--net=fabric-sparse --pooling=none --head=linear --bias=no\n"
+                 "ours\tOther\t7.43\t--net=fabric-sparse --pooling=none --head=linear --bias=no\n",
+                 cells[c]);
+        put("", "t.tsv", text);
+        put("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
+        ck_assert_msg(table("", "none1 none2 none3", "ours1 ours2 ours3") == (c == 2), "%s", program_output);
+        if (c == 2) {
+            program_expects_one_line("table: ", "row number 1: `18,9` is no number");
+            continue;
+        }
+        char *tsv = program_file("out.tsv"), *line = strstr(tsv, "\nnone\t");
+        line[strcspn(line + 1, "\n") + 1] = '\0';
+        ck_assert_msg(strstr(line, verdicts[c]) != NULL, "%s: %s", cells[c], line);
+        free(tsv);
+    }
+}
+END_TEST
+
 /* The paper's counts of a dense fabric: 6 * 8 * 3 * 9 * 128^2 by its formula, 122 * 9 * 128^2 and little more
  * of its graph. */
 START_TEST(test_both_counts_of_a_fabric)
@@ -408,6 +445,7 @@ Suite *table_suite(void)
     tcase_add_test(tcase, test_one_seed_compares_the_networks_image_by_image);
     tcase_add_test(tcase, test_one_seed_without_predictions_says_so);
     tcase_add_test(tcase, test_predictions_are_those_of_the_accuracy);
+    tcase_add_test(tcase, test_cells_have_the_digits_that_are_printed);
     tcase_add_test(tcase, test_both_counts_of_a_fabric);
     tcase_add_test(tcase, test_same_run_twice);
     tcase_add_test(tcase, test_rows_that_do_not_compare);

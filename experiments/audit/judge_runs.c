@@ -260,8 +260,8 @@ static void tell_missing(Judgement *j, const Court *court, const Wanted *wanted)
         snprintf(j->why, sizeof j->why, "no runs of %s and its partners by one protocol", wanted->names[0]);
 }
 
-/* Paths, commits and hashes, PATH@COMMIT=AGAIN:SHA256, where AGAIN made the first epoch anew; whether one of
- * them is stale. */
+/* Paths, commits and hashes, PATH@COMMIT=AGAIN:SHA256, where AGAIN made the first epoch anew, and when the
+ * newest of them began; whether one is stale. */
 static bool tell_evidence(Judgement *j, const Court *court, const Group *group, const Wanted *wanted)
 {
     bool stale = false;
@@ -275,9 +275,12 @@ static bool tell_evidence(Judgement *j, const Court *court, const Group *group, 
             snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s@%.12s%s%.12s:%.16s",
                      used ? " " : "", f->path, f->commit, f->again[0] ? "=" : "", f->again, f->sha256);
             stale = stale || f->stale;
+            if (strcmp(f->started, j->run_date) > 0)
+                snprintf(j->run_date, sizeof j->run_date, "%s", f->started);
         }
     }
-    snprintf(j->run_date, sizeof j->run_date, "%s", group->newest);
+    if (!*j->run_date)
+        snprintf(j->run_date, sizeof j->run_date, "%s", group->newest);
     return stale;
 }
 

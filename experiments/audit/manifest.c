@@ -72,6 +72,16 @@ static void tell(const Claims *claims, const char *rows, const char *name, const
     fprintf(out, "%s\n", count ? "" : " no claim");
 }
 
+/* Whether a sentence about a file names this folder whole: of b1 one about b12/log.tsv says nothing. */
+static bool names_folder(const char *why, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = why; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == why || strchr("/ '`", at[-1])) && strchr("/ :,'`", at[length]))
+            return true;
+    return false;
+}
+
 void manifest_tell(const char *folder, const Claims *claims, const char *why, FILE *out)
 {
     char path[1024];
@@ -81,7 +91,7 @@ void manifest_tell(const char *folder, const Claims *claims, const char *why, FI
     for (int r = 0; ok && r < list.rows; r++) {
         const char *name = tsv_cell(&list, r, 0);
         snprintf(path, sizeof path, "%s/%s/result.tsv", folder, name);
-        if (!file_exists(path) || strstr(why, name))
+        if (!file_exists(path) || names_folder(why, name))
             tell(claims, tsv_cell(&list, r, 2), name, "is gone or broken", out);
     }
     tsv_free(&list);

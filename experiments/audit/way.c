@@ -58,6 +58,8 @@ bool ledger_way(const char *id, const Judgement *all, const Court *court, const 
     fprintf(out, "evidence   %s\n", j->evidence[0] ? j->evidence : "none");
     fprintf(out, "verdict    %s\ngrade      %c\nstate      %s%s%s\n", j->verdict, j->grade,
             state_words[j->state], j->why[0] ? ": " : "", j->why);
+    if (j->bounded_by[0])
+        fprintf(out, "bounded    %s (%s)\n", j->bounded, j->bounded_by);
     fprintf(out, "command    %s\n", j->command);
     if (claim->needed > 0)
         fprintf(out, "requires   %d at least of %s: %s\n", claim->needed, claim->requires,

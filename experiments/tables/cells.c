@@ -2,9 +2,6 @@
 #include "cells.h"
 #include <math.h>
 
-/* Half of the last digit that the paper prints of an accuracy. */
-#define HALF_DIGIT 0.05
-
 double row_mean(const Row *row, size_t offset)
 {
     double sum = 0;
@@ -35,7 +32,7 @@ const char *row_accuracy_verdict(const Row *row, const Table *table)
 {
     if (isnan(row->accuracy))
         return "-";
-    return value_word(verdict_value(row->accuracy, HALF_DIGIT, row_accuracies(row, false),
+    return value_word(verdict_value(row->accuracy, row->half_digit, row_accuracies(row, false),
                                     table_spread(table, false), row_accuracies(row, true),
                                     table_spread(table, true), MARGIN));
 }

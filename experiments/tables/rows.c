@@ -39,6 +39,21 @@ static double number(const char *text)
     return end == text || *end ? NAN : value;
 }
 
+/* A number, or nothing or `-` for none; anything else is refused. */
+static bool read_number(double *value, const char *text, const Table *table, Error *error)
+{
+    *value = number(text);
+    return !isnan(*value) || !*text || strcmp(text, "-") == 0 ||
+           fail(error, "%s, row number %d: `%.40s` is no number; `-` stands for none", table->expected,
+                table->count + 1, text);
+}
+
+static double half_digit(const char *text)
+{
+    const char *point = strchr(text, '.');
+    return 0.5 * pow(10, point ? -(double)strlen(point + 1) : 0);
+}
+
 static bool paper_options(Options *o, const char *words, const char *path, Error *error)
 {
     Error why;
@@ -60,11 +75,14 @@ static bool add_row(Table *table, char cells[MAX_COLUMNS][CELL], char names[MAX_
     table->errors = table->errors || cell(names, names, columns, "error")[0];
     snprintf(row->id, sizeof row->id, "%.63s", cell(cells, names, columns, "row"));
     snprintf(row->label, sizeof row->label, "%.63s", cell(cells, names, columns, "label"));
-    row->accuracy = table->errors ? 100 - number(cell(cells, names, columns, "error"))
-                                  : number(cell(cells, names, columns, "accuracy"));
-    row->cost = number(cell(cells, names, columns, "cost"));
-    row->parameters = number(cell(cells, names, columns, "parameters"));
-    row->depth = number(cell(cells, names, columns, "depth"));
+    const char *accuracy = cell(cells, names, columns, table->errors ? "error" : "accuracy");
+    if (!read_number(&row->accuracy, accuracy, table, error) ||
+        !read_number(&row->cost, cell(cells, names, columns, "cost"), table, error) ||
+        !read_number(&row->parameters, cell(cells, names, columns, "parameters"), table, error) ||
+        !read_number(&row->depth, cell(cells, names, columns, "depth"), table, error))
+        return false;
+    row->accuracy = table->errors ? 100 - row->accuracy : row->accuracy;
+    row->half_digit = half_digit(accuracy);
     snprintf(row->stated, sizeof row->stated, "%s", cell(cells, names, columns, "options"));
     if (!row->id[0] || !row->label[0] || table_row(table, row->id))
         return fail(error, "%s: row number %d has no name, no label, or the name of an earlier one",

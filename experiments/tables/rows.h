@@ -13,6 +13,7 @@ enum { MAX_ROWS = 160, MAX_DIFFERENCES = 200, MAX_TERMS = 4 };
 typedef struct {
     char id[64], label[64];
     double accuracy;   /* per cent; a column `error` is 100 minus it */
+    double half_digit; /* half of the last digit printed of it */
     double cost;       /* 10^9 multiply-accumulates */
     double parameters; /* millions */
     double depth;      /* learned */
