@@ -262,6 +262,10 @@ static const struct {
     {"any-placement", 0.26, 2, 0, 382, 0.24861},  /* sums of binomials C(9,k), k = 0 to 5 */
     {"one-level", 0.26, 2, 16, 12375, 0.2644},    /* 495 multisets x 25 */
     {"one-level-diagonal", 0.26, 2, 0, 1001, 0.26605},
+    {"threshold", 0.29, 2, 1895, 58257, 0.289938}, /* 9^5 less the C(12, 5) that keep fewer than eight */
+    {"no-pooling-over-pooled", 1, 0, 381, 381, 1.014493}, /* 302400 / 298080 */
+    {"eff-cost", 1.69, 2, 6, 45, 1.689041},
+    {"eff-cost", 2.257036416, 9, 1, 45, 2.257036}, /* the dearest */
     {"weights-10x64", 0.3, 1, 2, 2, 0.3024},
     {"weights-8x128", 0.9, 1, 1, 2, 0.899712},
     {"eff-weights", 1.5, 1, 1, 9, 1.535808},

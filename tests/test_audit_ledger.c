@@ -53,6 +53,56 @@ START_TEST(test_paper_is_cut)
 }
 END_TEST
 
+/* Where a sentence of the abstract ends, and what is none. */
+START_TEST(test_paper_is_cut_at_the_ends_of_sentences)
+{
+    static const struct {
+        const char *text, *sentences[3];
+    } cases[] = {
+        {"Hu et al. Show it.", {"hu et al show it"}},
+        {"It is final. Then it ends.", {"it is final", "then it ends"}}, /* no \"al.\" of an author */
+        {"Why? Because! So.", {"why", "because", "so"}},
+        {"It ends. (It does.)", {"it ends", "it does"}},
+        {"It ends. - It does.", {"it ends", "it does"}},
+        {"3. It begins as a heading does, but no heading is as long as this line is.",
+         {"3", "it begins as a heading does but no heading is as long as this line is"}},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        Paper paper;
+        char path[256];
+        program_put("copy.txt", ".", "A Title\n\nAbstract\n\n%s\n", cases[c].text);
+        snprintf(path, sizeof path, "%s/copy.txt", program_folder);
+        ck_assert_msg(paper_read(&paper, path, &error), "%s", error.text);
+        for (int i = 0; i < 3 && cases[c].sentences[i]; i++) {
+            ck_assert_msg(paper.count > i + 1, "%s: %d", cases[c].text, paper.count);
+            ck_assert_str_eq(paper.sentences[i + 1].section, "abstract");
+            ck_assert_str_eq(paper.sentences[i + 1].words, cases[c].sentences[i]);
+        }
+        ck_assert_int_eq(paper.count,
+                         1 + !!cases[c].sentences[0] + !!cases[c].sentences[1] + !!cases[c].sentences[2]);
+        paper_free(&paper);
+    }
+}
+END_TEST
+
+/* An equation over several lines is none of the text; and a sentence that coverage.tsv has not is marked, not
+ * covered. */
+START_TEST(test_paper_marks_what_is_new)
+{
+    program_put("copy.txt", ".", "A Title\n\nAbstract\n\nIt is new.\n\n$$\nLet x = y\n$$\n\nAnd so on.\n");
+    ck_assert_msg(program_run("audit --cut --paper=%s/copy.txt experiments/records", program_folder) == 0,
+                  "%s", program_output);
+    static const char *const starts[] = {"\ntitle\t1\t", "\nabstract\t1\t", "\nequations\t1\t",
+                                         "\nabstract\t2\t"};
+    for (int i = 0; i < 4; i++) {
+        const char *line = strstr(program_output, starts[i]);
+        ck_assert_msg(line != NULL, "no %s in %s", starts[i] + 1, program_output);
+        const char *end = line + 1 + strcspn(line + 1, "\n");
+        ck_assert_msg(end[-1] == '?' && end[-2] == '\t', "%s", line);
+    }
+}
+END_TEST
+
 START_TEST(test_the_ledger_is_whole)
 {
     Claims claims;
@@ -138,6 +188,8 @@ Suite *audit_ledger_suite(void)
     tcase_add_checked_fixture(tcase, program_setup, program_teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_paper_is_cut);
+    tcase_add_test(tcase, test_paper_is_cut_at_the_ends_of_sentences);
+    tcase_add_test(tcase, test_paper_marks_what_is_new);
     tcase_add_test(tcase, test_the_ledger_is_whole);
     tcase_add_test(tcase, test_seeds_are_listed);
     tcase_add_test(tcase, test_what_would_decide_can_be_run);

@@ -85,6 +85,7 @@ START_TEST(test_welch_where_variances_differ)
     NEAR(variance_ratio_p((Sample){92, 6, 3}, (Sample){90, 1, 3}), 2.0 / 37);
     NEAR(variance_ratio_p((Sample){92, 1, 3}, (Sample){90, 7, 3}), 2.0 / 50);
     NEAR(variance_ratio_p((Sample){92, 0, 1}, (Sample){90, 7, 3}), 1);
+    NEAR(variance_ratio_p((Sample){92, 0, 3}, (Sample){90, 7, 3}), 0); /* one of them does not vary */
     const Spread spread = {0.3, 8};
     NEAR(estimate_fair((Sample){92, 6, 3}, (Sample){90, 1, 3}, spread).df, 8);
     NEAR(estimate_fair((Sample){92, 7, 3}, (Sample){90, 1, 3}, spread).error, sqrt(50.0 / 3));
@@ -141,6 +142,8 @@ START_TEST(test_what_the_design_can_see)
      * 0.1909. */
     ck_assert_int_eq(seeds_needed(-0.2, 0.15, 7), 10);
     ck_assert_int_eq(seeds_needed(5, 0.15, 7), 2);
+    ck_assert_int_eq(seeds_needed(0.1, 0.15, 7), 36); /* sees 0.0994, 35 see 0.1009 */
+    ck_assert_int_eq(seeds_needed(4, 1, 1), 4);       /* of one row 3 seeds see 4.38 */
     ck_assert_int_eq(seeds_needed(0, 0.15, 7), 0);
 }
 END_TEST
