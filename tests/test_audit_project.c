@@ -125,6 +125,58 @@ START_TEST(test_audit_refuses_strangers)
 }
 END_TEST
 
+/* A further claim and what is wrong with its decider; NULL if nothing is. */
+static const struct {
+    const char *rule, *value, *decider, *word;
+} deciders[] = {
+    {"printed", "", "printed:plus,gain,gain", "there is no arithmetic `plus`"},
+    {"printed", "", "printed:less,gain,eq", "the printed value of eq, which has none"},
+    {"printed", "", "printed:less,gain,moon", "the printed value of moon, which has none"},
+    {"printed", "1", "printed:ratio,gain,gain", NULL},
+    {"direction", "", "early:t.a,t.moon", "t.moon, which is no row"},
+    {"direction", "", "slope:t.moon", "t.moon, which is no row"},
+    {"readings", "1", "readings:moon", "no space of readings `moon`"},
+    {"open", "", "choice:moon", "no row moon"},
+    {"open", "", "choice:down", NULL},
+};
+enum { DECIDERS = sizeof deciders / sizeof *deciders };
+
+START_TEST(test_audit_finds_deciders_that_do_not_exist)
+{
+    char text[4096];
+    project_write();
+    char *claims = program_file("paper/claims.tsv");
+    const bool runs = strcmp(deciders[_i].rule, "direction") == 0;
+    snprintf(text, sizeof text,
+             "%snew\t1\tarithmetic\tIt is new\tarithmetic\t\t1\t%s\t0\t\t\t\t%s\t%s\t%s\t%s\n", claims,
+             deciders[_i].value, deciders[_i].rule, runs ? "0.5\twhy" : "\t", deciders[_i].decider,
+             runs ? "B" : "-");
+    free(claims);
+    project_put("paper/claims.tsv", text);
+    project_put("paper/coverage.tsv",
+                "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain new\n1\t2\tdef\tno claim\n");
+    if (deciders[_i].word)
+        expect_fault("claim new", deciders[_i].word);
+    else
+        ck_assert_msg(project_audit("") == 0, "%s", project_said());
+    if (strcmp(deciders[_i].decider, "choice:down") == 0)
+        ck_assert_str_eq(project_column("new", 1), "underdetermined (2 of 2 readings)");
+}
+END_TEST
+
+/* Tests of another commit, and runs that a manifest has of other rows; a run that several claims rest on. */
+START_TEST(test_audit_knows_commits_and_rows)
+{
+    project_write();
+    ck_assert_int_eq(project_audit(""), 0);
+    ck_assert_ptr_nonnull(strstr(project_column("eq", 3), "stale: its tests ran in another commit"));
+    project_put("paper/rows.tsv",
+                "row\tlayers\tchannels\toptions\ttarget\nt.a\t10\t64\t--pooling=learned\ttable1\n"
+                "t.b\t10\t64\t--pooling=none\ttable1\nt.c\t10\t64\t--pooling=none\ttable2\n");
+    expect_fault("the run b1", "stands for other rows");
+}
+END_TEST
+
 /* Of another size, other data, fewer images or an option of another row the runs are evidence of something
  * else. */
 START_TEST(test_audit_grades_folders)
@@ -235,7 +287,7 @@ START_TEST(test_audit_tells_the_way_of_a_claim)
     ck_assert_int_eq(project_audit("--claim=eq"), 0);
     ck_assert_ptr_nonnull(strstr(program_output, "ref/sum.c:3"));
     ck_assert_ptr_nonnull(strstr(program_output, "tests/test_x.c: test_one (pass)"));
-    ck_assert_ptr_nonnull(strstr(program_output, "1, sentence 1"));
+    ck_assert_ptr_nonnull(strstr(program_output, "1, sentence 1 (sha256 abc);"));
     ck_assert_int_eq(project_audit("--claim=gain"), 0);
     ck_assert_ptr_nonnull(strstr(program_output, "records/a1@c0"));
     ck_assert_ptr_null(strstr(program_output, "requires"));
@@ -301,6 +353,8 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_judges_a_project);
     tcase_add_test(tcase, test_audit_misses_what_is_taken_away);
     tcase_add_test(tcase, test_audit_refuses_strangers);
+    tcase_add_loop_test(tcase, test_audit_finds_deciders_that_do_not_exist, 0, DECIDERS);
+    tcase_add_test(tcase, test_audit_knows_commits_and_rows);
     tcase_add_test(tcase, test_audit_grades_folders);
     tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);
     tcase_add_test(tcase, test_audit_tells_how_many_premises_are_needed);
