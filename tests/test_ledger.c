@@ -141,9 +141,9 @@ END_TEST
 
 START_TEST(test_ledger_groups_places)
 {
-    const Claim claims[] = {of("a", "Table 1, x", RULE_TESTS, 1, "", NAN),
+    const Claim claims[] = {of("a", "Table 10, x", RULE_TESTS, 1, "", NAN),
                             of("b", "Table 1, y", RULE_TESTS, 1, "", NAN),
-                            of("c", "Table 10, x", RULE_TESTS, 1, "", NAN)};
+                            of("c", "Table 1, x", RULE_TESTS, 1, "", NAN)};
     const Judgement all[] = {judgement(&claims[0], "holds", DECIDED, NAN),
                              judgement(&claims[1], "holds", DECIDED, NAN),
                              judgement(&claims[2], "holds", DECIDED, NAN)};
