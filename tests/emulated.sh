@@ -32,19 +32,7 @@ wrap() {
 wrap "$build"
 wrap "$unfused"
 
-checks=0
-for suite in $suites; do
-    start=$SECONDS
-    NOPOOL_BUILD=$scratch/$build CK_RUN_SUITE=$suite CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-400} \
-        $emulator "$build/check" >"$scratch/log" 2>&1
-    status=$?
-    line=$(grep -a '^[0-9]*%: Checks' "$scratch/log")
-    echo "$check: $suite: $line, $((SECONDS - start)) s"
-    [[ $line =~ Checks:\ ([0-9]+) ]] && checks=$((checks + BASH_REMATCH[1]))
-    [ $status = 0 ] && continue
-    cat "$scratch/log"
-    wrong "$suite"
-done
+run_suites 400 "$scratch/$build" "$emulator $build/check" $suites
 
 # trained FOLDER PROGRAM OPTION..: a run of a few steps of both kinds, with tests.
 trained() {

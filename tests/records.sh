@@ -9,6 +9,25 @@ wrong() {
     failures=$((failures + 1))
 }
 
+# run_suites SECONDS BUILD COMMAND SUITE..: each by COMMAND, a line with its checks; SECONDS multiplies what a test may take.
+run_suites() {
+    local multiplier=$1 build=$2 command=$3 suite start status line
+    shift 3
+    checks=0
+    for suite in "$@"; do
+        start=$SECONDS
+        NOPOOL_BUILD=$build CK_RUN_SUITE=$suite CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-$multiplier} \
+            $command >"$scratch/log" 2>&1
+        status=$?
+        line=$(grep -a '^[0-9]*%: Checks' "$scratch/log")
+        echo "$check: $suite: $line, $((SECONDS - start)) s"
+        [[ $line =~ Checks:\ ([0-9]+) ]] && checks=$((checks + BASH_REMATCH[1]))
+        [ $status = 0 ] && continue
+        cat "$scratch/log"
+        wrong "$suite"
+    done
+}
+
 # same PLAIN OTHER: a run's folder has the same records in both.
 same() {
     local record
