@@ -1,5 +1,5 @@
-# Sourced by mpi.sh, slurm.sh, emulated.sh and avx512.sh: trains tables in $scratch and compares what their runs leave, bit for bit. What tells of
-# the time and the machine is left out.
+# Sourced by mpi.sh, slurm.sh, emulated.sh and avx512.sh: trains tables in $scratch, runs suites, and compares what runs leave, bit
+# for bit. What tells of the time and the machine is left out.
 check=$(basename "$0" .sh)
 records="config.tsv log.tsv alpha.tsv beta.tsv predictions.tsv result.tsv checkpoint.h5"
 files=0 failures=0
@@ -9,7 +9,7 @@ wrong() {
     failures=$((failures + 1))
 }
 
-# run_suites SECONDS BUILD COMMAND SUITE..: each by COMMAND, a line with its checks; SECONDS multiplies what a test may take.
+# run_suites MULTIPLIER BUILD COMMAND SUITE..: each by COMMAND, a line with its checks; a test may take MULTIPLIER times as long.
 run_suites() {
     local multiplier=$1 build=$2 command=$3 suite start status line
     shift 3

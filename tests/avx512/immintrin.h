@@ -1,4 +1,4 @@
-/* AVX-512 on a CPU that has AVX2: what fast/ takes of it, in plain C, to the bit. In a build with this header
+/* AVX-512 on a CPU that has AVX2: what fast/ takes of it, by AVX2, to the bit. In a build with this header
  * in front of the compiler's (make check-avx512) the sets avx512 and avx512bf16 are the same sources with the
  * same vectors of 16 floats, which the compiler makes of two of 8 each; and the CPU is said to have
  * everything. */
@@ -75,8 +75,7 @@ EMULATED __m256i emulated_rounded(__m256 v)
     return _mm256_srli_epi32(_mm256_blendv_epi8(nan, sum, ordered), 16);
 }
 
-/* 16 of these are the lower half of a register in order, the packing instruction keeps halves of 128 bits
- * apart. */
+/* 16 rounded numbers in order: the instruction that packs them keeps halves of 128 bits apart. */
 EMULATED __m256i emulated_packed(const Emulated *v)
 {
     const __m256i pairs = _mm256_packus_epi32(emulated_rounded(v->half[0]), emulated_rounded(v->half[1]));
