@@ -43,7 +43,8 @@ static void first_digits(char digits[9])
 START_TEST(test_plan_of_a_table)
 {
     char digits[9], others[9], path[128];
-    static const char plan[] = "make -n table1 BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=smoke";
+    static const char plan[] =
+        "make -n table1 BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=smoke KERNELS=f32";
     ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
     ck_assert_int_eq(count("nothing-built/train "), 7);
     ck_assert_int_eq(count(" -c -o "), 0);
@@ -62,6 +63,42 @@ START_TEST(test_plan_of_a_table)
     ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
     first_digits(others);
     ck_assert_str_ne(digits, others);
+}
+END_TEST
+
+/* Without a word the fastest kernels that the CPU has: bf16 where it multiplies pairs and is not kept from
+ * it. */
+START_TEST(test_plan_takes_the_fastest_kernels)
+{
+    static const struct {
+        const char *flags, *variables;
+        int bf16;
+    } cpus[] = {
+        {"flags\t\t: fpu avx2 avx512_bf16 amx_bf16", "", 1},
+        {"flags\t\t: fpu avx2 avx512_bf16 amx_bf16", "NOPOOL_ISA=amx", 1},
+        {"flags\t\t: fpu avx2 avx512_bf16 amx_bf16", "NOPOOL_ISA=avx512bf16", 1},
+        {"flags\t\t: fpu avx2 avx512_bf16 amx_bf16", "NOPOOL_ISA=avx512", 0},
+        {"flags\t\t: fpu avx2 avx512_bf16 amx_bf16", "KERNELS=f32", 0},
+        {"flags\t\t: fpu avx2 avx512_bf162 avx512f", "", 0},
+        {"Features\t: bf16 asimd", "", 0},
+        {"Features\t: bf16 asimd", "KERNELS=bf16", 1},
+    };
+    for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++) {
+        char plan[512], path[128];
+        snprintf(path, sizeof path, "%s/cpuinfo", program_folder);
+        FILE *file = fopen(path, "w");
+        ck_assert(file &&
+                  fprintf(file, "processor\t: 0\n%s\n\nprocessor\t: 1\n%s\n", cpus[i].flags, cpus[i].flags) >
+                      0 &&
+                  fclose(file) == 0);
+        snprintf(plan, sizeof plan,
+                 "unset KERNELS NOPOOL_ISA; make -n table1 BUILD=nothing-built DATA=%%s/data "
+                 "RUNS=%%s/runs BUDGET=smoke CPUINFO=%s %s",
+                 path, cpus[i].variables);
+        ck_assert_msg(shell(plan, program_folder) == 0, "%s", program_output);
+        ck_assert_msg((count("--kernels=bf16 ") == 7) == cpus[i].bf16, "%zu: %s", i, program_output);
+        ck_assert_msg((count("--kernels=f32 ") == 7) != cpus[i].bf16, "%zu: %s", i, program_output);
+    }
 }
 END_TEST
 
@@ -122,9 +159,10 @@ static int commands_with(const char *word, const char *other)
 
 START_TEST(test_controls_leave_none_out)
 {
-    ck_assert_msg(shell("make -n controls BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=hour",
-                        program_folder) == 0,
-                  "%s", program_output);
+    ck_assert_msg(
+        shell("make -n controls BUILD=nothing-built DATA=%s/data RUNS=%s/runs BUDGET=hour KERNELS=f32",
+              program_folder) == 0,
+        "%s", program_output);
     for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
         ck_assert_msg(commands_with(controls[i].word, controls[i].other) == controls[i].runs,
                       "%d runs have %s %s, not %d", commands_with(controls[i].word, controls[i].other),
@@ -237,6 +275,7 @@ Suite *make_suite(void)
     tcase_add_checked_fixture(tcase, program_write_data, NULL);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_plan_of_a_table);
+    tcase_add_test(tcase, test_plan_takes_the_fastest_kernels);
     tcase_add_test(tcase, test_nothing_is_trained_twice);
     tcase_add_test(tcase, test_controls_leave_none_out);
     tcase_add_test(tcase, test_border_layers_are_written_before_anything_is_trained);

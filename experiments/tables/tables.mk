@@ -9,7 +9,13 @@ SEEDS   ?= $(SEEDS_$(BUDGET))
 RUNS    ?= runs
 THREADS ?= 0
 LAUNCH  ?=
-KERNELS ?= f32
+
+# The fastest kernel set: bf16 where the CPU multiplies pairs of such numbers (measured, REPRODUCE.md), unless NOPOOL_ISA keeps it
+# from that; f32 elsewhere.
+CPUINFO ?= /proc/cpuinfo
+ifeq ($(origin KERNELS),undefined)
+KERNELS := $(if $(filter-out avx512bf16 amx,$(NOPOOL_ISA)),f32,$(if $(shell grep -m1 -w avx512_bf16 $(CPUINFO) 2>/dev/null),bf16,f32))
+endif
 
 # DATA unset: CIFAR-10 if it is there, else Fashion-MNIST. A name, or a folder with a `/`.
 DATA ?= $(if $(wildcard data/cifar-10-batches-bin/test_batch.bin),cifar10,fashion-mnist)
