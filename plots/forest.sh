@@ -6,7 +6,7 @@ printf 'id\tstatement\testimate\tlow\thigh\tpaper\tmargin\tverdict\tgrade\tseeds
 [ -s "${AUDIT:-}" ] || exit 0
 awk -F'\t' '
     FNR == 1 { file++; delete at; for (i = 1; i <= NF; i++) at[$i] = i; next }
-    file == 1 { if ($at["kind"] ~ /difference|direction|equivalence/ && $at["decider"] !~ /(^| )(seconds|deeper):/) { statement[$at["id"]] = $at["statement"]; paper[$at["id"]] = $at["paper_value"]
+    file == 1 { if ($at["kind"] ~ /difference|direction|equivalence/ && $at["decider"] !~ /(^| )(seconds|deeper|outside):/) { statement[$at["id"]] = $at["statement"]; paper[$at["id"]] = $at["paper_value"]
         margin[$at["id"]] = $at["margin"]; order[++n] = $at["id"] } next }
     ($at["id"] in statement) && $at["estimate"] + 0 == $at["estimate"] {
         line[$at["id"]] = $at["estimate"] "\t" $at["ci95"] "\t" $at["verdict"] "\t" $at["grade"] "\t" $at["n"] }

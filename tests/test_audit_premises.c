@@ -1,6 +1,4 @@
-/* Verdicts from tests, premises, rivals, families and printed values; and what nothing can move is
- * dead. */
-#include "../experiments/audit/liveness.h"
+/* Verdicts from tests, premises, rivals, families and printed values. */
 #include "court.h"
 #include "suites.h"
 #include <math.h>
@@ -307,6 +305,34 @@ START_TEST(test_families_are_adjusted)
 }
 END_TEST
 
+/* What three claims say of the same rows is one test, either way round; an equivalence is no difference. With
+ * one more test the smallest p doubles. */
+START_TEST(test_one_test_counts_once_in_its_family)
+{
+    Case c = {.evidence = {0}};
+    c.claim[0] = claim_about(RULE_DIRECTION, NAN, "diff:t.a,t.b test:one");
+    c.claim[1] = claim_about(RULE_DIFFERENCE, -0.4, "diff:t.b,t.a");
+    c.claim[2] = claim_about(RULE_EQUIVALENCE, NAN, "diff:t.a,t.c");
+    c.claim[3] = claim_about(RULE_DIRECTION, NAN, "test:one diff:t.c,t.b");
+    c.claim[4] = claim_about(RULE_DIRECTION, NAN, "diff:t.a,t.b");
+    for (int i = 0; i < 5; i++)
+        c.claim[i].family = "t";
+    c.tests[0] = (TestFunction){.name = "one", .outcome = PASSED};
+    add_row(&c.evidence, "k", 'B', "", "t.a", 3, 90.4, 0);
+    add_row(&c.evidence, "k", 'B', "", "t.b", 3, 90, 0);
+    add_row(&c.evidence, "k", 'B', "", "t.c", 3, 90.1, 0);
+    judge_case(&c, 5);
+    for (int i = 0; i < 5; i++)
+        if (i != 2 && i != 3) {
+            ck_assert_double_eq_tol(c.all[i].p, c.all[0].p, 1e-15);
+            ck_assert_double_eq_tol(c.all[i].holm, 2 * c.all[0].p, 1e-12);
+        }
+    ck_assert_double_eq_tol(c.all[3].holm, c.all[3].p, 1e-12);
+    ck_assert(!isnan(c.all[2].p) && isnan(c.all[2].holm));
+    evidence_free(&c.evidence);
+}
+END_TEST
+
 /* ---- printed values: 2.5 = 92.5 - 90; z of 92.5 and 92.3 is 0.53, of 92.5 and 90 it is 6.2. */
 START_TEST(test_printed_arithmetic)
 {
@@ -339,44 +365,6 @@ START_TEST(test_printed_arithmetic)
 }
 END_TEST
 
-/* ---- liveness: what nothing can move is dead. */
-static int dead_claims(const Claim *claim)
-{
-    Claim one = *claim;
-    const Claims claims = {.claims = &one, .count = 1};
-    static const Sources sources;
-    static const Rows rows;
-    const Evidence none = {0};
-    const Court court = {.claims = &claims, .sources = &sources, .evidence = &none, .rows = &rows};
-    FILE *out = tmpfile();
-    ck_assert_ptr_nonnull(out);
-    const int dead = liveness_check(&court, out);
-    fclose(out);
-    return dead;
-}
-
-START_TEST(test_dead_claims_are_found)
-{
-    Claim claim = claim_about(RULE_EQUIVALENCE, 0, "diff:t.a,t.b");
-    claim.margin = 1e6; /* everything is equal */
-    ck_assert_int_eq(dead_claims(&claim), 1);
-    claim.margin = 0.5;
-    ck_assert_int_eq(dead_claims(&claim), 0);
-}
-END_TEST
-
-/* Of two premises one is enough: each is broken where the other is broken already. */
-START_TEST(test_premises_that_are_enough_are_alive)
-{
-    Claim claim = claim_about(RULE_PREMISES, NAN, "premises:1");
-    claim.requires = "p q";
-    for (claim.needed = 0; claim.needed <= 2; claim.needed++)
-        ck_assert_int_eq(dead_claims(&claim), 0);
-    claim.needed = 3; /* more than there are: nothing upholds it */
-    ck_assert_int_eq(dead_claims(&claim), 1);
-}
-END_TEST
-
 Suite *audit_premises_suite(void)
 {
     Suite *suite = suite_create("audit_premises");
@@ -390,9 +378,8 @@ Suite *audit_premises_suite(void)
     tcase_add_test(tcase, test_a_conclusion_younger_than_its_runs_is_exploratory);
     tcase_add_test(tcase, test_rivals);
     tcase_add_test(tcase, test_families_are_adjusted);
+    tcase_add_test(tcase, test_one_test_counts_once_in_its_family);
     tcase_add_test(tcase, test_printed_arithmetic);
-    tcase_add_test(tcase, test_dead_claims_are_found);
-    tcase_add_test(tcase, test_premises_that_are_enough_are_alive);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -133,6 +133,9 @@ static const struct {
     {"printed", "", "printed:less,gain,eq", "the printed value of eq, which has none"},
     {"printed", "", "printed:less,gain,moon", "the printed value of moon, which has none"},
     {"printed", "1", "printed:ratio,gain,gain", NULL},
+    {"frontier", "", "outside:flops,gain,gain", "have no cost `flops`"},
+    {"frontier", "", "outside:macs,gain,eq", "the printed value of eq, which has none"},
+    {"frontier", "", "outside:macs,gain,gain", NULL},
     {"direction", "", "early:t.a,t.moon", "t.moon, which is no row"},
     {"direction", "", "slope:t.moon", "t.moon, which is no row"},
     {"readings", "1", "readings:moon", "no space of readings `moon`"},
@@ -161,6 +164,27 @@ START_TEST(test_audit_finds_deciders_that_do_not_exist)
         ck_assert_msg(project_audit("") == 0, "%s", project_said());
     if (strcmp(deciders[_i].decider, "choice:down") == 0)
         ck_assert_str_eq(project_column("new", 1), "underdetermined (2 of 2 readings)");
+}
+END_TEST
+
+/* Published nets are read where they are, and a table that is none of them is refused. */
+START_TEST(test_audit_reads_published_nets)
+{
+    project_write();
+    char text[4096], *claims = program_file("paper/claims.tsv");
+    snprintf(text, sizeof text,
+             "%snew\t1\tcontrol\tIt is new\tdirection\t\t1\t\t0\t\t\t\tfrontier\t\t\t"
+             "outside:macs,gain,gain\t-\n",
+             claims);
+    free(claims);
+    project_put("paper/claims.tsv", text);
+    project_put("paper/coverage.tsv", "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain new\n");
+    project_put("paper/expected/outside.tsv", "net\tparameters\tmacs\taccuracy\tsource\na\t1\t5\t99\tb\n");
+    ck_assert_msg(project_audit("") == 0, "%s", project_said());
+    ck_assert_str_eq(project_column("new", 1), "contradicted");
+    ck_assert_ptr_nonnull(strstr(project_column("new", 18), "a: 99 % with 5 macs"));
+    project_put("paper/expected/outside.tsv", "net\taccuracy\na\t99\n");
+    expect_fault("outside.tsv", "net");
 }
 END_TEST
 
@@ -354,6 +378,7 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_misses_what_is_taken_away);
     tcase_add_test(tcase, test_audit_refuses_strangers);
     tcase_add_loop_test(tcase, test_audit_finds_deciders_that_do_not_exist, 0, DECIDERS);
+    tcase_add_test(tcase, test_audit_reads_published_nets);
     tcase_add_test(tcase, test_audit_knows_commits_and_rows);
     tcase_add_test(tcase, test_audit_grades_folders);
     tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);

@@ -77,6 +77,46 @@ START_TEST(test_orders_of_close_neighbours)
 }
 END_TEST
 
+/* Means 80, 79 and 85 have ranks 2, 1 and 3: Spearman's correlation is 1 - 6 (1 + 1) / 24 = 0.5, as far from
+ * 0 as in any order of three. 1 of 24 orders of four is the claimed one, and one its reverse. What chance
+ * does is no difference, and no family counts it. */
+START_TEST(test_orders_have_a_null_model)
+{
+    static const double means[] = {79, 85, 86, 80};
+    static const char *const rows[] = {"t.b", "t.c", "t.d", "t.a"};
+    Evidence e = {0};
+    for (int i = 0; i < 4; i++)
+        add_spread(&e, rows[i], 'B', means[i], 0.1);
+    Judgement j = of_rows(RULE_ORDER, NAN, "order:t.a,t.b,t.c", &e);
+    ck_assert_str_eq(j.verdict, "contradicted");
+    ck_assert_double_eq_tol(j.estimate, 0.5, 1e-12);
+    ck_assert_double_eq_tol(j.p, 1, 1e-12);
+    j = of_rows(RULE_ORDER, NAN, "order:t.b,t.a,t.c,t.d", &e);
+    ck_assert_str_eq(j.verdict, "confirmed");
+    ck_assert_double_eq_tol(j.estimate, 1, 1e-12);
+    ck_assert_double_eq_tol(j.p, 2 / 24.0, 1e-12);
+    ck_assert(isnan(j.holm) && isnan(j.ci95.low));
+    evidence_free(&e);
+}
+END_TEST
+
+/* -0.3 +- 0.17 is no loss of half a point, -0.4 +- 0.17 may be one, and at twice the margin is none. */
+START_TEST(test_no_loss)
+{
+    Evidence e = {0};
+    add_spread(&e, "t.a", 'B', 89.7, 0.1);
+    add_spread(&e, "t.b", 'B', 90, 0.1);
+    add_spread(&e, "t.c", 'B', 90.1, 0.1);
+    ck_assert_str_eq(of_rows(RULE_NOT_WORSE, NAN, "diff:t.a,t.b", &e).verdict, "confirmed");
+    const Judgement j = of_rows(RULE_NOT_WORSE, NAN, "diff:t.a,t.c", &e);
+    ck_assert_str_eq(j.verdict, "undecided");
+    ck_assert_str_eq(j.twice, "confirmed");
+    ck_assert_double_eq_tol(j.estimate, -0.4, 1e-9);
+    ck_assert_str_eq(of_rows(RULE_NOT_WORSE, NAN, "diff:t.c,t.a", &e).verdict, "confirmed");
+    evidence_free(&e);
+}
+END_TEST
+
 /* 0.30 + 2.131847 0.0816497 = 0.474 is within 0.5, though 0.30 + 2.776445 0.0816497 = 0.527 is not. */
 START_TEST(test_isolation_is_denied_by_its_own_interval)
 {
@@ -220,6 +260,8 @@ Suite *audit_runs_suite(void)
     tcase_add_test(tcase, test_what_so_many_seeds_could_see);
     tcase_add_test(tcase, test_a_direction_downwards);
     tcase_add_test(tcase, test_orders_of_close_neighbours);
+    tcase_add_test(tcase, test_orders_have_a_null_model);
+    tcase_add_test(tcase, test_no_loss);
     tcase_add_test(tcase, test_isolation_is_denied_by_its_own_interval);
     tcase_add_test(tcase, test_each_decider_takes_its_own_number);
     tcase_add_test(tcase, test_a_slope_of_one_run);

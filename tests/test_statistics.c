@@ -214,6 +214,18 @@ START_TEST(test_verdict_of_equality)
 }
 END_TEST
 
+START_TEST(test_verdict_of_not_worse)
+{
+    ck_assert_int_eq(verdict_not_worse(around(5, 0.1), MARGIN), DIFFERENCE_CONFIRMED);
+    ck_assert_int_eq(verdict_not_worse(around(0, 0.1), MARGIN), DIFFERENCE_CONFIRMED);
+    ck_assert_int_eq(verdict_not_worse(around(-0.28, 0.1), MARGIN), DIFFERENCE_CONFIRMED); /* -0.493 */
+    ck_assert_int_eq(verdict_not_worse(around(-0.29, 0.1), MARGIN), DIFFERENCE_UNDECIDED);
+    ck_assert_int_eq(verdict_not_worse(around(0, 0.25), MARGIN), DIFFERENCE_UNDECIDED);
+    ck_assert_int_eq(verdict_not_worse(around(-0.77, 0.1), MARGIN), DIFFERENCE_UNDECIDED);
+    ck_assert_int_eq(verdict_not_worse(around(-0.78, 0.1), MARGIN), DIFFERENCE_CONTRADICTED);
+}
+END_TEST
+
 START_TEST(test_one_seed_decides_nothing)
 {
     const Estimate borrowed = {2.5, 0.1, 4, 1}, unknown = {2.5, 0, 0, 3};
@@ -221,6 +233,8 @@ START_TEST(test_one_seed_decides_nothing)
     ck_assert_int_eq(verdict_difference(unknown, 2.5, MARGIN), DIFFERENCE_UNDECIDED);
     ck_assert_int_eq(verdict_direction(borrowed, -1, MARGIN), DIFFERENCE_UNDECIDED);
     ck_assert_int_eq(verdict_equality((Estimate){0, 0.01, 4, 1}, MARGIN), DIFFERENCE_UNDECIDED);
+    ck_assert_int_eq(verdict_not_worse(borrowed, MARGIN), DIFFERENCE_UNDECIDED);
+    ck_assert_int_eq(verdict_not_worse(unknown, MARGIN), DIFFERENCE_UNDECIDED);
     const Sample one = {92.5, 0, 1};
     ck_assert_int_eq(verdict_value(92.5, 0.05, one, (Spread){0.1, 4}, one, (Spread){0.1, 4}, MARGIN),
                      VALUE_UNDECIDED);
@@ -296,6 +310,7 @@ Suite *statistics_suite(void)
     tcase_add_loop_test(tcase, test_verdict_of_a_difference, 0, sizeof differences / sizeof *differences);
     tcase_add_test(tcase, test_verdict_of_a_direction);
     tcase_add_test(tcase, test_verdict_of_equality);
+    tcase_add_test(tcase, test_verdict_of_not_worse);
     tcase_add_test(tcase, test_one_seed_decides_nothing);
     tcase_add_test(tcase, test_verdict_of_a_value);
     tcase_add_test(tcase, test_words);

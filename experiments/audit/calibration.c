@@ -80,7 +80,10 @@ static void verdict_of(char verdict[96], const Simulation *s, Rule rule, double 
 static bool is(const Simulation *s, Rule rule, double value, const char *word)
 {
     char verdict[96];
-    verdict_of(verdict, s, rule, value, rule == RULE_VALUE ? "run:t.b" : "diff:t.a,t.b");
+    verdict_of(verdict, s, rule, value,
+               rule == RULE_VALUE       ? "run:t.b"
+               : rule == RULE_NOT_WORSE ? "diff:t.b,t.a"
+                                        : "diff:t.a,t.b");
     return strcmp(verdict, word) == 0;
 }
 
@@ -92,7 +95,8 @@ static double worst(double a, double b)
 bool calibrate_at(FalseVerdicts *found, int tables, int seeds, double sd, double ratio, Error *error)
 {
     Simulation s;
-    int equal = 0, same = 0, sized = 0, absent = 0, none = 0, reversed = 0, unequal = 0, value = 0;
+    int equal = 0, same = 0, sized = 0, absent = 0, none = 0, reversed = 0, unequal = 0, value = 0, fine = 0,
+        worse = 0;
     const bool ok = start(&s, seeds, sd, ratio, error);
     for (int t = 0; ok && t < tables; t++) {
         draw(&s, 0); /* no difference: no sign is right */
@@ -101,7 +105,10 @@ bool calibrate_at(FalseVerdicts *found, int tables, int seeds, double sd, double
         reversed += is(&s, RULE_DIFFERENCE, 2.5, "contradicted");
         const double paper = 90 + gsl_ran_gaussian(s.random, sd); /* the paper's cell is a run like ours */
         value += is(&s, RULE_VALUE, paper, "lower") || is(&s, RULE_VALUE, paper, "higher");
-        draw(&s, MARGIN); /* just as far as matters: neither equal nor none */
+        draw(&s,
+             MARGIN); /* just as far as matters: neither equal nor none, and b no better than just worse */
+        fine += is(&s, RULE_NOT_WORSE, NAN, "confirmed");
+        worse += is(&s, RULE_NOT_WORSE, NAN, "contradicted");
         equal += is(&s, RULE_EQUIVALENCE, 0, "confirmed");
         unequal += is(&s, RULE_EQUIVALENCE, 0, "contradicted");
         absent += is(&s, RULE_DIRECTION, NAN, "absent");
@@ -109,8 +116,9 @@ bool calibrate_at(FalseVerdicts *found, int tables, int seeds, double sd, double
         sized += is(&s, RULE_DIFFERENCE, 2.5, "confirmed");
     }
     stop(&s);
-    *found = (FalseVerdicts){worst(worst(equal, same), sized) / tables, (double)absent / tables,
-                             worst(worst(none, reversed), unequal) / tables, (double)value / tables};
+    *found =
+        (FalseVerdicts){worst(worst(equal, same), worst(sized, fine)) / tables, (double)absent / tables,
+                        worst(worst(none, reversed), worst(unequal, worse)) / tables, (double)value / tables};
     return ok;
 }
 

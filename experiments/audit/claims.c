@@ -31,27 +31,29 @@ enum {
 
 const Claim claim_without_words = {"", "", "", "", "", "", "", "", "", "", "", "", "", .rule = RULE_VALUE};
 
-const char *const rule_words[RULES] = {"value", "difference", "direction", "equivalence", "isolation",
-                                       "order", "readings",   "printed",   "tests",       "bound",
-                                       "open",  "quote",      "premises"};
+const char *const rule_words[RULES] = {"value",     "difference", "direction", "equivalence", "not-worse",
+                                       "isolation", "order",      "readings",  "printed",     "tests",
+                                       "bound",     "frontier",   "open",      "quote",       "premises"};
 
 /* The deciders of which a rule needs one; "" where it takes what others leave. */
 static const char *const feeds[RULES] = {[RULE_VALUE] = "run: depth:",
                                          [RULE_DIFFERENCE] = "diff: deeper:",
                                          [RULE_DIRECTION] = "diff: early: seconds: slope: deeper:",
                                          [RULE_EQUIVALENCE] = "diff: deeper:",
+                                         [RULE_NOT_WORSE] = "diff:",
                                          [RULE_ISOLATION] = "diff:",
                                          [RULE_ORDER] = "order:",
                                          [RULE_READINGS] = "readings:",
                                          [RULE_PRINTED] = "printed:",
                                          [RULE_TESTS] = "test:",
                                          [RULE_BOUND] = "share:",
+                                         [RULE_FRONTIER] = "outside:",
                                          [RULE_OPEN] = "choice:",
                                          [RULE_QUOTE] = "quote:",
                                          [RULE_PREMISES] = "premises"};
 
 static const char known_deciders[] = "test: code: run: diff: early: seconds: slope: depth: deeper: order: "
-                                     "readings: printed: share: choice: quote: premises";
+                                     "readings: printed: outside: share: choice: quote: premises";
 static const char known_roles[] = "result control mechanism arithmetic protocol conclusion";
 static const char known_kinds[] =
     "value difference direction equivalence ranking arithmetic identity mechanism protocol conclusion";
@@ -63,7 +65,8 @@ static const struct {
     int least, most;
 } lists[] = {{"run:", 1, 1},    {"depth:", 1, 1},          {"slope:", 1, 1},
              {"diff:", 2, 2},   {"early:", 2, 2},          {"seconds:", 2, 2},
-             {"deeper:", 2, 2}, {"order:", 2, CLAIM_ROWS}, {"printed:", 3, 1 + CLAIM_VALUES}};
+             {"deeper:", 2, 2}, {"order:", 2, CLAIM_ROWS}, {"printed:", 3, 1 + CLAIM_VALUES},
+             {"outside:", 3, 3}};
 
 static bool starts(const char *word, const char *list)
 {

@@ -13,11 +13,12 @@
  *   order:A,B,C         the rows' accuracies, ascending
  *   readings:NAME       how many readings of the text give the paper's value (readings.h)
  *   printed:OP,A,..     arithmetic on printed values of other claims: minus, ratio, less, order, noise
- *   share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
- *   choice:ID           the paper leaves it open: a row of paper/choices.tsv
- *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
- *   premises            nothing of its own: all the claims that it requires
- *   premises:K          as many of them at least; margin_reason says why K */
+ *   outside:COLUMN,A,C  published nets (paper/expected/outside.tsv): whether one has the printed accuracy A
+ * at no more than the printed C of its COLUMN, macs or parameters share:WHAT          of a bench record: the
+ * largest share of a weight step that it takes, per cent choice:ID           the paper leaves it open: a row
+ * of paper/choices.tsv quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words
+ * (with _ for blanks) premises            nothing of its own: all the claims that it requires premises:K as
+ * many of them at least; margin_reason says why K */
 #ifndef NOPOOL_CLAIMS_H
 #define NOPOOL_CLAIMS_H
 
@@ -28,12 +29,14 @@ typedef enum {
     RULE_DIFFERENCE,  /* A beats B by x */
     RULE_DIRECTION,   /* A beats B */
     RULE_EQUIVALENCE, /* A equals B */
+    RULE_NOT_WORSE,   /* A is comparable to B or better */
     RULE_ISOLATION,   /* removing it costs more than the margin */
     RULE_ORDER,       /* rows in this order: every neighbour beats the one before */
     RULE_READINGS,    /* k of n readings give it */
     RULE_PRINTED,     /* arithmetic on printed values */
     RULE_TESTS,       /* every test is green */
     RULE_BOUND,       /* a measured share is at most the margin */
+    RULE_FRONTIER,    /* no published net does it for less */
     RULE_OPEN,        /* the paper does not say */
     RULE_QUOTE,       /* the words stand there */
     RULE_PREMISES,    /* the claims that it requires are upheld, or so many of them */

@@ -250,6 +250,9 @@ static void judge_one(Judgement *j, const Court *court)
     case RULE_BOUND:
         judge_share(j, court);
         break;
+    case RULE_FRONTIER:
+        judge_outside(j, court);
+        break;
     case RULE_TESTS:
     case RULE_PREMISES:
         break;
@@ -276,7 +279,48 @@ static void weigh_rivals(Judgement *all, const Court *court)
     }
 }
 
-/* Holm over the claims of one family that have a p. */
+/* Whether Holm adjusts it: the p of a difference. */
+static bool adjusted(const Judgement *j)
+{
+    return (j->claim->rule == RULE_DIFFERENCE || j->claim->rule == RULE_DIRECTION) && !isnan(j->p);
+}
+
+static bool same_family(const Judgement *a, const Judgement *b)
+{
+    return adjusted(a) && adjusted(b) && strcmp(a->claim->family, b->claim->family) == 0;
+}
+
+/* Whether two claims rest on one test: the same rows of the same quantity, in either order. */
+static bool same_test(const Claim *a, const Claim *b)
+{
+    char list[512], first[64], second[64], turned[600], word[512];
+    for (const char *at = a->decider; next_word(word, sizeof word, &at);) {
+        if (strncmp(word, "test:", 5) == 0 || strncmp(word, "code:", 5) == 0)
+            continue;
+        if (has_word(b->decider, word))
+            return true;
+        const char *names = list;
+        const int kind = (int)strcspn(word, ":") + 1;
+        snprintf(list, sizeof list, "%s", word + kind);
+        if (!next_name(first, sizeof first, &names) || !next_name(second, sizeof second, &names))
+            continue;
+        snprintf(turned, sizeof turned, "%.*s%s,%s", kind, word, second, first);
+        if (has_word(b->decider, turned))
+            return true;
+    }
+    return false;
+}
+
+/* The first claim of the same family that rests on the same test; the claim itself, if there is none. */
+static int first_of(const Judgement *all, int c)
+{
+    for (int o = 0; o < c; o++)
+        if (same_family(&all[o], &all[c]) && same_test(all[o].claim, all[c].claim))
+            return o;
+    return c;
+}
+
+/* Holm over the differences of one family; claims that rest on one test count once. */
 static bool adjust(Judgement *all, const Court *court, Error *error)
 {
     const int count = court->claims->count;
@@ -289,10 +333,14 @@ static bool adjust(Judgement *all, const Court *court, Error *error)
     }
     for (int c = 0; c < count; c++) {
         int members = 0;
-        if (isnan(all[c].p) || !isnan(all[c].holm))
+        if (!adjusted(&all[c]))
             continue;
+        if (first_of(all, c) != c || !isnan(all[c].holm)) {
+            all[c].holm = all[first_of(all, c)].holm;
+            continue;
+        }
         for (int o = c; o < count; o++)
-            if (!isnan(all[o].p) && strcmp(all[o].claim->family, all[c].claim->family) == 0) {
+            if (same_family(&all[o], &all[c]) && first_of(all, o) == o) {
                 at[members] = o;
                 p[members++] = all[o].p;
             }

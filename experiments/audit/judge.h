@@ -20,7 +20,7 @@ typedef struct {
     char grade;   /* A to D; - where no run decides */
     State state;
     char why[256];            /* of a state that is not `decided` */
-    double estimate, p, holm; /* NaN where there is none */
+    double estimate, p, holm; /* NaN where there is none; p of a difference, or of chance placing rows so */
     Interval ci95;            /* of a value: where one more run would fall */
     int n, seeds_needed;      /* seeds a row; 0: unknown */
     double s, mde80;          /* pooled spread; what 80% power could see */
@@ -62,8 +62,9 @@ void judge_date(Judgement *j);
 /* NULL if there is no such claim. */
 Judgement *judgement_of(Judgement *all, const Claims *claims, const char *id);
 
-/* A claim that runs decide (judge_runs.c). */
+/* A claim that runs decide (judge_runs.c), and one that published nets do (judge_outside.c). */
 void judge_runs(Judgement *j, const Court *court);
+void judge_outside(Judgement *j, const Court *court);
 
 /* Bounds a verdict by its premises, which are bounded first; of a claim that is made of premises alone it
  * makes the verdict (judge_premises.c). */

@@ -133,12 +133,25 @@ static const char *verdict_at(const Claim *claim, const Group *group, const Want
         return difference_word(verdict_difference(difference(group, wanted, quantity), claim->value, margin));
     case RULE_EQUIVALENCE:
         return difference_word(verdict_equality(difference(group, wanted, quantity), margin));
+    case RULE_NOT_WORSE:
+        return difference_word(verdict_not_worse(difference(group, wanted, quantity), margin));
     case RULE_ISOLATION:
         return isolation_verdict(difference(group, wanted, quantity), margin);
     default:
         return difference_word(
             verdict_direction(difference(group, wanted, quantity), claim->value < 0 ? -1 : 1, margin));
     }
+}
+
+/* How far the means stand in the order that is claimed, Spearman's correlation, and how often chance alone
+ * would place them so, either way; it decides nothing. */
+static void rank_order(Judgement *j, const Group *group, const Wanted *wanted)
+{
+    double mean[CLAIM_ROWS];
+    for (int i = 0; i < wanted->count; i++)
+        mean[i] = sample(group, wanted->names[i], wanted->quantity).mean;
+    j->estimate = spearman(mean, wanted->count);
+    j->p = spearman_p(mean, wanted->count);
 }
 
 static void estimate(Judgement *j, const Group *group, const Wanted *wanted)
@@ -153,8 +166,10 @@ static void estimate(Judgement *j, const Group *group, const Wanted *wanted)
             j->ci95 = prediction_interval(s, spread, 0.95);
         return;
     }
-    if (j->claim->rule == RULE_ORDER)
+    if (j->claim->rule == RULE_ORDER) {
+        rank_order(j, group, wanted);
         return;
+    }
     const Estimate d = difference(group, wanted, wanted->quantity);
     j->estimate = d.mean;
     if (d.df <= 0)

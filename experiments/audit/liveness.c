@@ -27,6 +27,8 @@ static double made_up(const Claim *claim, int i, bool for_it)
         return value + (for_it ? 0 : 20);
     if (claim->rule == RULE_EQUIVALENCE)
         return i == 0 && !for_it ? 60 : 50;
+    if (claim->rule == RULE_NOT_WORSE)
+        return i == 0 && !for_it ? 40 : 50;
     if (claim->rule == RULE_ORDER)
         return 50 + sign * 10 * i;
     if (decider_argument(ignored, sizeof ignored, claim, "slope:"))
@@ -71,10 +73,11 @@ static void verdict_of(char verdict[96], const Court *court, const Claim *claim)
     Court alone = *court;
     Judgement j;
     /* Printed arithmetic looks other claims up. */
-    if (claim->rule != RULE_PRINTED)
+    const bool looks_up = claim->rule == RULE_PRINTED || claim->rule == RULE_FRONTIER;
+    if (!looks_up)
         alone.claims = &one;
     alone.rule_dates = NULL;
-    if (claim->rule == RULE_PRINTED) {
+    if (looks_up) {
         Judgement *all = calloc((size_t)court->claims->count, sizeof *all);
         snprintf(verdict, 96, "undecided");
         if (all && judge(all, &alone, NULL))
@@ -166,7 +169,8 @@ static bool value_live(const Court *court, const Claim *claim, FILE *out)
         Claim *changed = &made.claims[claim - court->claims->claims];
         char list[512], id[64];
         changed->value = values[v];
-        if (decider_argument(list, sizeof list, claim, "printed:")) {
+        if (decider_argument(list, sizeof list, claim, "printed:") ||
+            decider_argument(list, sizeof list, claim, "outside:")) {
             const char *at = list;
             next_name(id, sizeof id, &at);
             next_name(id, sizeof id, &at);
@@ -281,6 +285,7 @@ static bool lives(const Court *court, const Claim *claim, FILE *out)
     switch (claim->rule) {
     case RULE_READINGS:
     case RULE_PRINTED:
+    case RULE_FRONTIER:
         return value_live(court, claim, out);
     case RULE_TESTS:
         return true; /* its tests are broken below */

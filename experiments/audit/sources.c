@@ -185,6 +185,9 @@ bool sources_read(Sources *s, const char *root, const char *results, Error *erro
     snprintf(path, sizeof path, "%s/paper/choices.tsv", root);
     if (!tsv_read(&s->choices, path, "id\tpaper", error))
         return false;
+    snprintf(path, sizeof path, "%s/paper/expected/outside.tsv", root);
+    if (file_exists(path) && !tsv_read(&s->outside, path, "net\tparameters\tmacs\taccuracy\tsource", error))
+        return false;
     size_t size;
     snprintf(path, sizeof path, "%s/tests/suites.def", root);
     if (!file_read(&s->suites, &size, path, error))
@@ -235,5 +238,6 @@ void sources_free(Sources *s)
     free(s->markers);
     free(s->suites);
     tsv_free(&s->choices);
+    tsv_free(&s->outside);
     *s = (Sources){0};
 }

@@ -1,5 +1,5 @@
 /* What the project itself says of claims: test functions and their last results, the `Claims:` comments of
- * code and tests, the choices. */
+ * code and tests, the choices; and what is published of other nets. */
 #ifndef NOPOOL_SOURCES_H
 #define NOPOOL_SOURCES_H
 
@@ -26,12 +26,13 @@ typedef struct {
     TestFunction *tests;
     Marker *markers;
     int tests_count, markers_count;
-    char *suites; /* tests/suites.def */
-    Tsv choices;
-    bool ran; /* there is a file of results */
+    char *suites;         /* tests/suites.def */
+    Tsv choices, outside; /* outside: published nets; without rows where the file is missing */
+    bool ran;             /* there is a file of results */
 } Sources;
 
-/* Reads tests/, ref/, fast/ and experiments/ under `root` and paper/choices.tsv; `results` is what `make
+/* Reads tests/, ref/, fast/ and experiments/ under `root`, paper/choices.tsv and, where it is,
+ * paper/expected/outside.tsv; `results` is what `make
  * check` left (test <tab> pass|fail <tab> commit a line), which may be missing. */
 bool sources_read(Sources *sources, const char *root, const char *results, Error *error);
 const TestFunction *sources_test(const Sources *sources, const char *name);

@@ -68,7 +68,7 @@ int tsv_column(const Tsv *table, const char *name)
 {
     const size_t length = strlen(name);
     int column = 0;
-    for (const char *at = table->bytes; *at; at += strcspn(at, "\t\n") + 1, column++) {
+    for (const char *at = table->bytes; at && *at; at += strcspn(at, "\t\n") + 1, column++) {
         if (strncmp(at, name, length) == 0 && strchr("\t\n", at[length]))
             return column;
         if (at[strcspn(at, "\t\n")] != '\t')

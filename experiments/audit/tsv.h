@@ -14,7 +14,7 @@ typedef struct {
 /* Reads a file whose header begins with these names; a row with more or fewer cells than its header is
  * refused by its line. Lines that begin with '#' are left out. The caller frees, after a failure too. */
 bool tsv_read(Tsv *table, const char *path, const char *header, Error *error);
-/* The column of this name, -1 if there is none. */
+/* The column of this name, -1 if there is none, as in a table that was not read. */
 int tsv_column(const Tsv *table, const char *name);
 const char *tsv_cell(const Tsv *table, int row, int column);
 void tsv_free(Tsv *table);

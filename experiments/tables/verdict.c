@@ -86,6 +86,15 @@ DifferenceVerdict verdict_equality(Estimate d, double margin)
     return i95.low > margin || i95.high < -margin ? DIFFERENCE_CONTRADICTED : DIFFERENCE_UNDECIDED;
 }
 
+DifferenceVerdict verdict_not_worse(Estimate d, double margin)
+{
+    if (!decides(d))
+        return DIFFERENCE_UNDECIDED;
+    if (estimate_interval(d, 0.90).low > -margin)
+        return DIFFERENCE_CONFIRMED;
+    return estimate_interval(d, 0.95).high < -margin ? DIFFERENCE_CONTRADICTED : DIFFERENCE_UNDECIDED;
+}
+
 static bool meets(Interval i, double value, double half_digit)
 {
     return i.low <= value + half_digit && value - half_digit <= i.high;

@@ -42,6 +42,10 @@ DifferenceVerdict verdict_direction(Estimate d, int sign, double margin);
  * tests at 5%); contradicted if the 95% interval is wholly outside it; else undecided. */
 DifferenceVerdict verdict_equality(Estimate d, double margin);
 
+/* "A is comparable to B or better": confirmed if the 90% interval is above -margin (one test at 5%);
+ * contradicted if the 95% interval is wholly below it; else undecided. */
+DifferenceVerdict verdict_not_worse(Estimate d, double margin);
+
 typedef enum {
     VALUE_UNDECIDED,
     VALUE_REPRODUCED,
