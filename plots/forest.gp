@@ -19,7 +19,7 @@ do for [kind in "svg png"] {
     set border 1; unset ytics; set yrange [count - 0.3:-0.8]
     left = floor(lowest) - 0.5
     set xrange [left:ceil(highest) + 0.5]
-    set xlabel "accuracy, points; 95 % interval (a ring: one seed, spread of other rows);\ntick: the paper's value; grey: the margin" tc rgb text
+    set xlabel "accuracy, points; 95 % interval; tick: the paper's value;\ngrey: the margin; a ring: one seed, spread of other rows" tc rgb text
     set arrow 1 from 0, graph 0 to 0, graph 1 nohead lc rgb soft lw 1
     unset grid; set grid x back lc rgb line
     plot data skip 1 using (0):0:(-$7):7:($0 - 0.2):($0 + 0.3) with boxxyerror fs solid noborder lc rgb "#e4e4de", \
