@@ -49,9 +49,9 @@ again: $(if $(RUN),$(AGAIN))
 	@bash experiments/audit/again.sh $(AGAIN) "$(DATA)" $(RUN)
 
 # Regenerating what is committed changes nothing.
-fresh: $(BUILD)/audit $(BUILD)/table
+fresh: $(BUILD)/audit $(BUILD)/table $(BUILD)/picture
 	@bash experiments/audit/fresh.sh "$(BUILD)" "$(RECORDS)" "$(PAPER)"
 
 # Writes anew what is generated and committed: the records' tables and the list of their runs.
-records: $(BUILD)/audit $(BUILD)/table
+records: $(BUILD)/audit $(BUILD)/table $(BUILD)/picture
 	@bash experiments/audit/fresh.sh "$(BUILD)" "$(RECORDS)" "$(PAPER)" write

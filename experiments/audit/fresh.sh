@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # fresh.sh BUILD RECORDS PAPER [write]: makes anew what is generated and committed, and says what differs; with `write` the
 # new takes the old's place. These are the tables of recorded runs (RECORDS/*/table*.tsv), the list of the runs
-# (RECORDS/manifest.tsv), the power curve (paper/power.tsv) and, with a copy of the paper, paper/coverage.tsv.
+# (RECORDS/manifest.tsv), the power curve (paper/power.tsv), the numbers of the figures (RECORDS/figures) and, with a copy of the
+# paper, paper/coverage.tsv. Pictures are written and never compared: they hold the commit, and fonts differ.
 set -u
 build=$1 records=$2 paper=$3 write=${4:-}
 new=$(mktemp -d)
@@ -62,6 +63,16 @@ fi
 
 "$build/audit" --calibrate=1000 --power="$new/power.tsv" >/dev/null || wrong=$((wrong + 1))
 compare "$new/power.tsv" paper/power.tsv
+
+"$build/audit" --out="$new" "$records" >/dev/null || wrong=$((wrong + 1))
+for numbers in "$records"/figures/*.tsv; do
+    [ -e "$numbers" ] || continue
+    name=$(basename "$numbers" .tsv)
+    AUDIT="$new/audit.tsv" PICTURE="$build/picture" bash plots/draw.sh "$name" "$new/figures" none "$new/none" "$records" >/dev/null ||
+        { wrong=$((wrong + 1)); continue; }
+    compare "$new/figures/$name.tsv" "$numbers"
+    [ -n "$write" ] && cp "$new/figures/$name.png" "${numbers%.tsv}.png"
+done
 
 if [ -n "$paper" ]; then
     "$build/audit" --cut --paper="$paper" "$records" >"$new/coverage.tsv" || wrong=$((wrong + 1))
