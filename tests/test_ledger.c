@@ -214,6 +214,29 @@ START_TEST(test_ledger_tells_what_would_decide)
 }
 END_TEST
 
+/* Where no run is wanted, tests and the reader's copy may be; where nothing is, nothing is said. */
+START_TEST(test_ledger_tells_what_would_decide_without_runs)
+{
+    Evidence evidence = {0};
+    const Rows rows = {0};
+    Claim claims[] = {of("t", "1", RULE_TESTS, 1, "", NAN), of("q", "1", RULE_QUOTE, 1, "", NAN)};
+    Judgement all[2];
+    const Claims list = {.claims = claims, .count = 2};
+    const Court court = {.claims = &list, .evidence = &evidence, .rows = &rows};
+    for (int open = 0; open < 4; open++) {
+        for (int c = 0; c < 2; c++)
+            all[c] = judgement(&claims[c], "holds", open >> c & 1 ? STATE_NOT_RUN : DECIDED, NAN);
+        char *text = printed(all, &court);
+        ck_assert_int_eq(strstr(text, "\nWhat would decide what is undecided:\n  1 claims wait") != NULL,
+                         open > 0);
+        ck_assert_int_eq(strstr(text, "  1 claims wait for tests: make check") != NULL, open & 1);
+        ck_assert_int_eq(strstr(text, "  1 claims wait for the words of the paper") != NULL, open >> 1);
+        ck_assert_ptr_null(strstr(text, "core-hours"));
+        free(text);
+    }
+}
+END_TEST
+
 /* What a verdict does to those that rest on it. */
 START_TEST(test_every_verdict_has_its_weight)
 {
@@ -244,6 +267,7 @@ Suite *ledger_suite(void)
     tcase_add_test(tcase, test_ledger_writes_each_number_in_its_column);
     tcase_add_test(tcase, test_ledger_groups_places);
     tcase_add_test(tcase, test_ledger_tells_what_would_decide);
+    tcase_add_test(tcase, test_ledger_tells_what_would_decide_without_runs);
     tcase_add_test(tcase, test_every_verdict_has_its_weight);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -121,8 +121,8 @@ static int find_needs(Need *needs, const Judgement *all, const Court *court)
     return count;
 }
 
-/* What would decide what is undecided. */
-static void print_needs(const Judgement *all, const Court *court, FILE *out)
+/* The runs that would decide something, with what they cost. */
+static void print_runs(const Judgement *all, const Court *court, FILE *out)
 {
     static Need needs[MAX_NEEDS];
     memset(needs, 0, sizeof needs);
@@ -131,8 +131,7 @@ static void print_needs(const Judgement *all, const Court *court, FILE *out)
     int unknown = 0;
     if (count == 0)
         return;
-    fprintf(out, "\nWhat would decide what is undecided:\n  %-28s %5s %6s %11s  %s\n", "runs of", "seeds",
-            "epochs", "core-hours", "command");
+    fprintf(out, "  %-28s %5s %6s %11s  %s\n", "runs of", "seeds", "epochs", "core-hours", "command");
     for (int i = 0; i < count; i++) {
         int threads = 1;
         char text[32], list[SEEDS_WORDS];
@@ -150,11 +149,20 @@ static void print_needs(const Judgement *all, const Court *court, FILE *out)
     if (unknown)
         fprintf(out, "; %d rows have no run at the paper's size yet (-)", unknown);
     fprintf(out, ".\n");
+}
+
+/* What would decide what is undecided. */
+static void print_needs(const Judgement *all, const Court *court, FILE *out)
+{
+    Need some[MAX_NEEDS] = {0};
     int waiting = 0, reader = 0;
     for (int c = 0; c < court->claims->count; c++) {
         waiting += all[c].claim->rule == RULE_TESTS && all[c].state != DECIDED;
         reader += all[c].claim->rule == RULE_QUOTE && all[c].state != DECIDED;
     }
+    if (waiting + reader + find_needs(some, all, court) > 0)
+        fprintf(out, "\nWhat would decide what is undecided:\n");
+    print_runs(all, court, out);
     if (waiting)
         fprintf(out, "  %d claims wait for tests: make check (minutes).\n", waiting);
     if (reader)
