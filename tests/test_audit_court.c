@@ -2,6 +2,7 @@
 #include "court.h"
 #include "suites.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 START_TEST(test_a_decided_difference)
@@ -224,6 +225,31 @@ START_TEST(test_seconds_saved)
 }
 END_TEST
 
+/* Seconds of one machine are not compared with those of another; accuracies are. */
+START_TEST(test_times_of_different_machines_do_not_compare)
+{
+    Evidence e = {0};
+    Folder folders[] = {{.machine = "A, avx2, 2 threads"}, {.machine = "A, avx2, 2 threads"}};
+    const Claim seconds = claim_about(RULE_DIRECTION, NAN, "seconds:t.a,t.b"),
+                accuracy = claim_about(RULE_DIRECTION, NAN, "diff:t.b,t.a");
+    add_row(&e, "k", 'B', "", "t.a", 3, 100, 0);
+    add_row(&e, "k", 'B', "", "t.b", 3, 200, 0);
+    e.folders = folders;
+    e.folders_count = 2;
+    group_row(&e.groups[0], "t.a", false)->folder[1] = 0;
+    group_row(&e.groups[0], "t.b", false)->folder[2] = 1;
+    ck_assert_str_eq(judged(&seconds, &e, NULL).verdict, "confirmed");
+    snprintf(folders[1].machine, sizeof folders[1].machine, "A, avx2, 1 threads");
+    const Judgement j = judged(&seconds, &e, NULL);
+    ck_assert_str_eq(j.verdict, "undecided");
+    ck_assert_int_eq(j.state, BLOCKED);
+    ck_assert_ptr_nonnull(strstr(j.why, "different CPUs"));
+    ck_assert_str_eq(judged(&accuracy, &e, NULL).verdict, "confirmed");
+    e.folders = NULL;
+    evidence_free(&e);
+}
+END_TEST
+
 START_TEST(test_shares_of_a_bench)
 {
     Evidence e = {.bench_lines = strdup("what\tkernels\tshape\tthreads\tvalue\tunit\n"
@@ -266,6 +292,7 @@ Suite *audit_court_suite(void)
     tcase_add_test(tcase, test_orders);
     tcase_add_test(tcase, test_isolation);
     tcase_add_test(tcase, test_seconds_saved);
+    tcase_add_test(tcase, test_times_of_different_machines_do_not_compare);
     tcase_add_test(tcase, test_shares_of_a_bench);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -54,7 +54,8 @@ static void make(Made run)
         "epoch\tlayer\talpha0\talpha1\talpha2\n1\t1\t0\t0\t1\n1\t2\t1\t0\t0\n\n20\t1\t0\t1\t0\n20\t2\t0."
         "4\t0\t0.6\n");
     snprintf(text, sizeof text,
-             "commit\tc0\nkernels\tf32\ninstruction_set\tavx2\nthreads\t3\ndata\tcifar10\ndata_sha256\t"
+             "commit\tc0\ncpu\ta "
+             "CPU\nkernels\tf32\ninstruction_set\tavx2\nthreads\t3\ndata\tcifar10\ndata_sha256\t"
              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nstarted\t%s\n",
              run.started);
     put(&run, "provenance.tsv", text);
@@ -109,6 +110,7 @@ START_TEST(test_each_number_is_from_its_own_place)
     ck_assert_double_eq_tol(row->x[DEPTH][0], 7, 1e-9);
     ck_assert_double_eq_tol(row->slope_p, 1, 1e-9);
     ck_assert_int_eq(evidence.folders[row->folder[0]].threads, 3);
+    ck_assert_str_eq(evidence.folders[row->folder[0]].machine, "a CPU, avx2, 3 threads");
     ck_assert_str_eq(evidence.groups[0].newest, "2026-01-01T00:00:00Z");
 }
 END_TEST

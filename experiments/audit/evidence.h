@@ -42,6 +42,7 @@ typedef struct {
     char again[160]; /* a commit whose kernels made its first epoch anew, to the last digit; "" if none is
                         known */
     char rows[256];  /* the ids of the rows that it stands for, between blanks */
+    char machine[160]; /* what its seconds depend on: CPU, instruction set and threads */
     double seconds;
     int threads;
     bool stale; /* what decides a run's bits changed since its commit; set by whoever asks git */

@@ -302,6 +302,10 @@ static bool add_run(Evidence *evidence, const Rows *rows, const Reading *run, Er
     char threads[32] = "1";
     result_value(threads, sizeof threads, run->provenance, "threads");
     folder->threads = atoi(threads);
+    char cpu[96] = "", set[32] = "";
+    result_value(cpu, sizeof cpu, run->provenance, "cpu");
+    result_value(set, sizeof set, run->provenance, "instruction_set");
+    snprintf(folder->machine, sizeof folder->machine, "%s, %s, %d threads", cpu, set, folder->threads);
     sha256_hex(folder->sha256, run->result, strlen(run->result));
     for (int r = 0; r < rows->table.rows; r++) {
         const char *id = tsv_cell(&rows->table, r, ROW_ID),

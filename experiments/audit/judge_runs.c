@@ -275,11 +275,17 @@ static void tell_missing(Judgement *j, const Court *court, const Wanted *wanted)
         snprintf(j->why, sizeof j->why, "no runs of %s and its partners by one protocol", wanted->names[0]);
 }
 
+/* Of a claim's runs: whether one is stale, and whether they were timed on different machines. */
+typedef struct {
+    bool stale, mixed;
+} Told;
+
 /* Paths, commits and hashes, PATH@COMMIT=AGAIN:SHA256, where AGAIN made the first epoch anew, and when the
- * newest of them began; whether one is stale. */
-static bool tell_evidence(Judgement *j, const Court *court, const Group *group, const Wanted *wanted)
+ * newest of them began. */
+static Told tell_evidence(Judgement *j, const Court *court, const Group *group, const Wanted *wanted)
 {
-    bool stale = false;
+    Told told = {false, false};
+    const char *machine = NULL;
     for (int i = 0; i < wanted->count; i++) {
         const RowRuns *row = group_row((Group *)group, wanted->names[i], false);
         for (int s = 0; s < row->n; s++) {
@@ -289,14 +295,16 @@ static bool tell_evidence(Judgement *j, const Court *court, const Group *group, 
             const size_t used = strlen(j->evidence);
             snprintf(j->evidence + used, sizeof j->evidence - used, "%s%s@%.12s%s%.12s:%.16s",
                      used ? " " : "", f->path, f->commit, f->again[0] ? "=" : "", f->again, f->sha256);
-            stale = stale || f->stale;
+            told.stale = told.stale || f->stale;
+            told.mixed = told.mixed || (machine && strcmp(f->machine, machine) != 0);
+            machine = f->machine;
             if (strcmp(f->started, j->run_date) > 0)
                 snprintf(j->run_date, sizeof j->run_date, "%s", f->started);
         }
     }
     if (!*j->run_date)
         snprintf(j->run_date, sizeof j->run_date, "%s", group->newest);
-    return stale;
+    return told;
 }
 
 static void set_state(Judgement *j, const Group *group, bool stale)
@@ -347,9 +355,13 @@ void judge_runs(Judgement *j, const Court *court)
     if (q == SLOPE && isnan(j->p))
         j->p = group_row((Group *)group, wanted.names[0], false)->slope_p;
     j->seeds_needed = seeds_wanted(j, group, &wanted);
-    const bool stale = tell_evidence(j, court, group, &wanted);
+    const Told told = tell_evidence(j, court, group, &wanted);
     tell_cost(j, court, &wanted);
-    set_state(j, group, stale);
+    if (q == SECONDS && told.mixed) {
+        judge_say(j, "undecided");
+        judge_state(j, BLOCKED, "its runs were timed on different CPUs, instruction sets or threads");
+    } else
+        set_state(j, group, told.stale);
     if (j->state == DECIDED)
         j->minutes = 0;
 }
