@@ -50,7 +50,7 @@ while IFS=$'\t' read -r id requires readings deciders; do
             expect "the file $name" "$id" "$name" "$scratch/said"
             unmark "$id" "$name"
             ;;
-        choice:*) gone "the choice $name" "$id" paper/choices.tsv "/^$name\t/d" ;;
+        choice:*) gone "the choice ${name%%,*}" "$id" paper/choices.tsv "/^${name%%,*}\t/d" ;;
         run:* | diff:* | early:* | seconds:* | slope:* | depth:* | deeper:* | order:*)
             for row in ${name//,/ }; do gone "the row $row" "$id" paper/rows.tsv "/^${row//./\\.}\t/d"; done
             ;;

@@ -63,6 +63,7 @@ static const struct {
     {"diff:t.a,t.b", "diff:t.a", "`diff:t.a` lists 1 names; expected 2 to 2"},
     {"diff:t.a,t.b", "diff:t.a,t.b,t.c", "lists 3 names"},
     {"diff:t.a,t.b", "diff:t.a,t.b order:t.a", "lists 1 names"},
+    {"diff:t.a,t.b", "choice:down", "lists 1 names; expected 2 to 12"},
     {"diff:t.a,t.b", "diff:t.a,t.b printed:minus,b", "lists 2 names; expected 3 to 9"},
     {"diff:t.a,t.b", "diff:t.a,t.b test:x run:t.a", "`diff:t.a,t.b` and `run:t.a` cannot both decide it"},
     {"diff:t.a,t.b", "diff:t.a,t.b diff:t.b,t.a", "cannot both decide it"},

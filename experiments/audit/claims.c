@@ -63,10 +63,10 @@ static const char known_kinds[] =
 static const struct {
     const char *prefix;
     int least, most;
-} lists[] = {{"run:", 1, 1},    {"depth:", 1, 1},          {"slope:", 1, 1},
-             {"diff:", 2, 2},   {"early:", 2, 2},          {"seconds:", 2, 2},
-             {"deeper:", 2, 2}, {"order:", 2, CLAIM_ROWS}, {"printed:", 3, 1 + CLAIM_VALUES},
-             {"outside:", 3, 3}};
+} lists[] = {{"run:", 1, 1},     {"depth:", 1, 1},          {"slope:", 1, 1},
+             {"diff:", 2, 2},    {"early:", 2, 2},          {"seconds:", 2, 2},
+             {"deeper:", 2, 2},  {"order:", 2, CLAIM_ROWS}, {"printed:", 3, 1 + CLAIM_VALUES},
+             {"outside:", 3, 3}, {"choice:", 2, 12}};
 
 static bool starts(const char *word, const char *list)
 {

@@ -13,12 +13,14 @@
  *   order:A,B,C         the rows' accuracies, ascending
  *   readings:NAME       how many readings of the text give the paper's value (readings.h)
  *   printed:OP,A,..     arithmetic on printed values of other claims: minus, ratio, less, order, noise
- *   outside:COLUMN,A,C  published nets (paper/expected/outside.tsv): whether one has the printed accuracy A
- * at no more than the printed C of its COLUMN, macs or parameters share:WHAT          of a bench record: the
- * largest share of a weight step that it takes, per cent choice:ID           the paper leaves it open: a row
- * of paper/choices.tsv quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words
- * (with _ for blanks) premises            nothing of its own: all the claims that it requires premises:K as
- * many of them at least; margin_reason says why K */
+ *   outside:COLUMN,A,C  published nets (paper/expected/outside.tsv) of at most the printed C of this column,
+ *                       macs or parameters: whether one has the printed accuracy A
+ *   share:WHAT          of a bench record: the largest share of a weight step that it takes, per cent
+ *   choice:ID,WORDS,..  the paper leaves it open: a row of paper/choices.tsv, and words that would say it,
+ *                       of which the reader's copy has none (with _ for blanks)
+ *   quote:SENTENCE,WORDS   the sentence of the reader's copy of the paper has these words (with _ for blanks)
+ *   premises            nothing of its own: all the claims that it requires
+ *   premises:K          as many of them at least; margin_reason says why K */
 #ifndef NOPOOL_CLAIMS_H
 #define NOPOOL_CLAIMS_H
 

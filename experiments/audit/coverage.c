@@ -228,6 +228,25 @@ bool paper_has(const Paper *paper, const char *name, const char *words)
     return has;
 }
 
+/* Whether `wanted` stands in a normalised text, from the beginning of a word on. */
+static bool begins_in(const char *text, const char *wanted)
+{
+    for (const char *at = strstr(text, wanted); at; at = strstr(at + 1, wanted))
+        if (at == text || at[-1] == ' ')
+            return true;
+    return false;
+}
+
+bool paper_says(const Paper *paper, const char *words)
+{
+    bool says = false;
+    char *wanted = normalised(words, strlen(words));
+    for (int i = 0; wanted && *wanted && i < paper->count; i++)
+        says = says || begins_in(paper->sentences[i].words, wanted);
+    free(wanted);
+    return says;
+}
+
 enum { SECTION, NUMBER, HASH, CLAIMS_OF };
 
 static int check_lines(const Tsv *coverage, const Claims *claims, FILE *out)

@@ -28,6 +28,9 @@ void paper_free(Paper *paper);
 /* Whether the sentence SECTION-NUMBER has these words, normalised. */
 bool paper_has(const Paper *paper, const char *sentence, const char *words);
 
+/* Whether any sentence has them, from the beginning of a word on. */
+bool paper_says(const Paper *paper, const char *words);
+
 /* The words of a text as above; the caller frees. NULL without memory. */
 char *normalised(const char *text, size_t length);
 

@@ -168,10 +168,13 @@ static void judge_printed(Judgement *j, const Court *court)
     snprintf(j->command, sizeof j->command, "make audit");
 }
 
+/* A choice is ours as long as the paper does not make it. */
 static void judge_choice(Judgement *j, const Court *court)
 {
-    char id[64];
-    decider_argument(id, sizeof id, j->claim, "choice:");
+    char list[512], id[64], name[64];
+    const char *at = list;
+    decider_argument(list, sizeof list, j->claim, "choice:");
+    next_name(id, sizeof id, &at);
     const int values = sources_choice(court->sources, id);
     if (values == 0)
         return;
@@ -180,7 +183,14 @@ static void judge_choice(Judgement *j, const Court *court)
     j->n = values;
     judge_evidence(j, "paper/choices.tsv");
     judge_evidence(j, id);
-    snprintf(j->command, sizeof j->command, "build/train --help");
+    snprintf(j->command, sizeof j->command, "make audit PAPER=file");
+    while (court->paper && next_name(name, sizeof name, &at)) {
+        if (!paper_says(court->paper, name))
+            continue;
+        judge_say(j, "impossible");
+        judge_evidence(j, "the paper says");
+        judge_evidence(j, name);
+    }
 }
 
 static void judge_quote(Judgement *j, const Court *court)

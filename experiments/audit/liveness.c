@@ -185,16 +185,30 @@ static bool value_live(const Court *court, const Claim *claim, FILE *out)
     return told(out, claim->id, "another value of the paper", before, after, live);
 }
 
+/* A paper that says each of the words in turn, and no row of choices. */
 static bool choice_live(const Court *court, const Claim *claim, FILE *out)
 {
-    char before[96], after[96];
+    char before[96], after[96], list[512], name[64];
+    const char *at = list;
     Sources made = *court->sources;
     Court with = *court;
     made.choices.rows = 0;
     with.sources = &made;
     verdict_of(before, court, claim);
     verdict_of(after, &with, claim);
-    return told(out, claim->id, "without its choice", before, after, support_of(before) == WEAKENED);
+    bool live = told(out, claim->id, "without its choice", before, after, support_of(before) == WEAKENED);
+    decider_argument(list, sizeof list, claim, "choice:");
+    next_name(name, sizeof name, &at);
+    with.sources = court->sources;
+    while (next_name(name, sizeof name, &at)) {
+        Sentence sentence = {.number = 1, .words = normalised(name, strlen(name))};
+        const Paper paper = {&sentence, 1};
+        with.paper = &paper;
+        verdict_of(after, &with, claim);
+        live = told(out, claim->id, name, before, after, support_of(before) == WEAKENED) && live;
+        free(sentence.words);
+    }
+    return live;
 }
 
 static bool quote_live(const Court *court, const Claim *claim, FILE *out)

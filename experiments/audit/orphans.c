@@ -93,7 +93,7 @@ static void check_outside(Orphans *o, const Claim *claim, const char *list)
 static void check_decider(Orphans *o, const Claim *claim, const char *word)
 {
     static const char rows[] = "run diff early seconds slope depth deeper order";
-    char kind[32];
+    char kind[32], first[64];
     const int length = (int)strcspn(word, ":");
     const char *argument = word[length] ? word + length + 1 : "";
     snprintf(kind, sizeof kind, "%.*s", length, word);
@@ -109,8 +109,9 @@ static void check_decider(Orphans *o, const Claim *claim, const char *word)
         check_rows(o, claim, argument);
     else if (strcmp(kind, "readings") == 0 && !readings_known(argument))
         orphan(o, "claim %s: there is no space of readings `%s`", claim->id, argument);
-    else if (strcmp(kind, "choice") == 0 && sources_choice(o->sources, argument) == 0)
-        orphan(o, "claim %s: paper/choices.tsv has no row %s", claim->id, argument);
+    else if (strcmp(kind, "choice") == 0 && next_name(first, sizeof first, &argument) &&
+             sources_choice(o->sources, first) == 0)
+        orphan(o, "claim %s: paper/choices.tsv has no row %s", claim->id, first);
 }
 
 /* Whether a claim says that this file implements or tests it. */
