@@ -1,117 +1,19 @@
 /* Tables from run folders written by hand: what compares and what is refused, what differs from the paper's
  * protocol, and the verdicts that come out. */
-#include "../experiments/base/files.h"
 #include "program.h"
 #include "suites.h"
+#include "table_runs.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define SHA_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-
-/* A run of 10 layers of 64 for 400 epochs, with these lines over its configuration. */
-typedef struct {
-    const char *name, *config;
-    double accuracy;
-    const char *sha, *kernels, *set, *result;
-} Written;
-
-static void put(const char *folder, const char *name, const char *text)
-{
-    char path[512];
-    Error error;
-    snprintf(path, sizeof path, "%s/%s", program_folder, folder);
-    mkdir(path, 0777);
-    snprintf(path, sizeof path, "%s/%s/%s", program_folder, folder, name);
-    ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
-}
-
-static void write_run(Written w)
-{
-    char text[2048];
-    snprintf(text, sizeof text, "kernels\t%s\nstages\t3,3,2,2\nlogits-lr\t0.0001\n%s",
-             w.kernels ? w.kernels : "f32", w.config);
-    put(w.name, "config.tsv", text);
-    snprintf(text, sizeof text,
-             "accuracy\t%.6f\ntest_images\t10000\ntest_loss\t0.5\ntrain_loss\t1\nbest_on_test\t%.6f\n"
-             "best_on_test_epoch\t2\nepochs\t3\ntotal_epochs\t3\niterations\t624\nweights\t302400\n"
-             "parameters\t302986\nmacs\t412473600\n",
-             w.accuracy, w.accuracy + 0.1);
-    put(w.name, "result.tsv", w.result ? w.result : text);
-    int length = snprintf(text, sizeof text, "epoch\n");
-    for (int epoch = 1; epoch <= 3; epoch++)
-        length += snprintf(text + length, sizeof text - (size_t)length,
-                           "%d\t0.1\t0\t1\t50\t1\t50\t10000\t0.5\t%.6f\t0\t0\t0\t0\n", epoch,
-                           w.accuracy + (epoch == 2   ? 0.1
-                                         : epoch == 1 ? -1
-                                                      : 0));
-    put(w.name, "log.tsv", text);
-    snprintf(text, sizeof text,
-             "commit\tc0\nkernels\t%s\ninstruction_set\t%s\ndata\tcifar10\ndata_sha256\t%s\n",
-             w.kernels ? w.kernels : "f32", w.set ? w.set : "avx2", w.sha ? w.sha : SHA_A);
-    put(w.name, "provenance.tsv", text);
-    put(w.name, "timing.tsv",
-        "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n1\t60\t6\t100\n2\t60\t6\t300\n"
-        "3\t60\t6\t200\n");
-}
-
-/* Two rows of three seeds: none 87.2, 87.3, 87.4; ours 92.4, 92.5, 92.6. */
-static void write_runs(void)
-{
-    for (int seed = 1; seed <= 3; seed++) {
-        char name[64], config[128];
-        snprintf(name, sizeof name, "none%d", seed);
-        snprintf(config, sizeof config, "seed\t%d\npooling\tnone\n", seed);
-        write_run((Written){name, config, .accuracy = 87.1 + 0.1 * seed});
-        snprintf(name, sizeof name, "ours%d", seed);
-        snprintf(config, sizeof config, "seed\t%d\npooling\tlearned\n", seed);
-        write_run((Written){name, config, .accuracy = 92.3 + 0.1 * seed});
-    }
-    put("", "t.tsv",
-        "row\tlabel\taccuracy\tcost\toptions\nnone\tNo Pooling\t87.3\t0.31\t--pooling=none\n"
-        "ours\tOur Model\t92.5\t0.41\t--pooling=learned\n");
-    put("", "t-differences.tsv",
-        "label\tplus\tminus\tclaim\nours - none\tours\tnone\tsize\nnone - ours\tnone\tours\tsize\n"
-        "none = ours\tnone\tours\tequal\n");
-}
-
-/* Runs the table on `more` and the runs of these names; %s of each argument is the folder. */
-static int table(const char *more, const char *none, const char *ours)
-{
-    char line[4096] = "";
-    for (int i = 0; i < 2; i++) {
-        char names[256], *rest;
-        snprintf(names, sizeof names, "%s", i ? ours : none);
-        for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
-            snprintf(line + strlen(line), sizeof line - strlen(line), " %s=%s/%s", i ? "ours" : "none",
-                     program_folder, name);
-    }
-    return program_run("table --expected=%s/t.tsv --out=%s/out.tsv %s%s", program_folder, program_folder,
-                       more, line);
-}
-
-static void refuses(const char *none, const char *ours, const char *word, const char *other)
-{
-    ck_assert_int_eq(table("", none, ours), 1);
-    program_expects_one_line("table: ", word);
-    program_expects_one_line("table: ", other);
-    char *out = program_file("out.tsv");
-    ck_assert_ptr_null(out);
-}
-
-static void expects(const char *words)
-{
-    ck_assert_msg(strstr(program_output, words) != NULL, "does not say %s:\n%s", words, program_output);
-}
 
 /* The spread is 0.1 with 4 degrees of freedom: of a mean +- 2.776445 * 0.1 / sqrt(3) = 0.1603, of a
  * difference
  * +- 2.776445 * 0.1 * sqrt(2/3) = 0.2267; prediction +- 0.3206. t = 5.2 / 0.08165 = 63.7: p is under 1e-6. */
 START_TEST(test_table_of_three_seeds)
 {
-    ck_assert_msg(table("", "none1 none2 none3", "ours3 ours1 ours2") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1 none2 none3", "ours3 ours1 ours2") == 0, "%s", program_output);
     expects("seeds    1 2 3");
     expects("87.3    87.30 +- 0.16    87.40  reproduced");
     expects("92.5    92.50 +- 0.16    92.60  reproduced");
@@ -138,7 +40,7 @@ START_TEST(test_differences_are_paired_by_seed_too)
     write_run((Written){"ours1", "pooling\tlearned\nseed\t1\n", .accuracy = 92.6});
     write_run((Written){"ours2", "pooling\tlearned\nseed\t2\n", .accuracy = 92.4});
     write_run((Written){"ours3", "pooling\tlearned\nseed\t3\n", .accuracy = 92.5});
-    ck_assert_msg(table("", "none3 none1 none2", "ours3 ours1 ours2") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none3 none1 none2", "ours3 ours1 ours2") == 0, "%s", program_output);
     expects("+5.2     +5.20 +- 0.23   +- 0.43  0.000   0.000  confirmed\n");
     expects("equal only where the 90% interval lies inside +-0.5");
     char *tsv = program_file("out.tsv");
@@ -150,12 +52,12 @@ END_TEST
 /* A table without costs, as the paper's second, does not say what a cost is. */
 START_TEST(test_only_tables_with_costs_explain_them)
 {
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("\nCost is 10^9 multiply-accumulates");
-    put("", "t.tsv",
-        "row\tlabel\taccuracy\toptions\nnone\tNo Pooling\t87.3\t--pooling=none\n"
-        "ours\tOur Model\t92.5\t--pooling=learned\n");
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    put_file("", "t.tsv",
+             "row\tlabel\taccuracy\toptions\nnone\tNo Pooling\t87.3\t--pooling=none\n"
+             "ours\tOur Model\t92.5\t--pooling=learned\n");
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     ck_assert_ptr_null(strstr(program_output, "Cost"));
     expects("\n\n+- is a 95% interval");
 }
@@ -163,7 +65,7 @@ END_TEST
 
 START_TEST(test_one_seed_is_undecided)
 {
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("87.20 +- 0.65");
     expects("undecided\n");
     ck_assert_ptr_null(strstr(program_output, "confirmed"));
@@ -183,7 +85,7 @@ static void write_predictions(const char *name, int label, int both, int skip, i
         length += snprintf(text + length, sizeof text - (size_t)length, "%d\t%d\n", label,
                            right ? label : (label + 1) % 10);
     }
-    put(name, "predictions.tsv", text);
+    put_file(name, "predictions.tsv", text);
 }
 
 /* none1 has 8720 right and ours1 8726: 8718 both, 2 only the first and 8 only the second. p is
@@ -193,7 +95,7 @@ START_TEST(test_one_seed_compares_the_networks_image_by_image)
     write_run((Written){"ours1", "pooling\tlearned\n", .accuracy = 87.26});
     write_predictions("none1", 3, 8718, 0, 2);
     write_predictions("ours1", 3, 8718, 2, 8);
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects(
         "\nours - none                                                            8         2     0.109\n");
     expects(
@@ -203,9 +105,9 @@ START_TEST(test_one_seed_compares_the_networks_image_by_image)
     ck_assert_ptr_nonnull(strstr(tsv, "\tundecided\t8\t2\t0.109375\t"));
     free(tsv);
     write_predictions("ours1", 4, 8718, 2, 8);
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("  tested on other images\n");
-    ck_assert_msg(table("", "none1 none2 none3", "ours1 ours2 ours3") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1 none2 none3", "ours1 ours2 ours3") == 0, "%s", program_output);
     ck_assert_ptr_null(strstr(program_output, "McNemar"));
 }
 END_TEST
@@ -213,7 +115,7 @@ END_TEST
 START_TEST(test_one_seed_without_predictions_says_so)
 {
     write_predictions("none1", 3, 8720, 0, 0);
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("  no predictions.tsv in ");
     expects("/ours1: only what is in brackets\n");
     expects("+5.20 (+-0.84)"); /* sqrt(0.655^2 + 0.519^2) */
@@ -230,20 +132,20 @@ START_TEST(test_predictions_are_those_of_the_accuracy)
     static const char *const texts[] = {"label\tpredicted\n3\t3\n", "label\tpredicted\n", "", "3\t3\n"};
     for (int off = -1; off <= 1; off++) {
         write_predictions("ours1", 3, 9240 + off, 0, 0);
-        ck_assert_int_eq(table("", "none1", "ours1"), off ? 1 : 0);
+        ck_assert_int_eq(make_table("", "none1", "ours1"), off ? 1 : 0);
         if (off)
             program_expects_one_line("table: ", "ours1/predictions.tsv does not give the accuracy");
     }
     write_predictions("ours1", 3, 231, 0, 0);
     char *text = program_file("ours1/predictions.tsv");
     text[strlen("label\tpredicted\n") + 250 * strlen("3\t3\n")] = 0;
-    put("ours1", "predictions.tsv", text);
+    put_file("ours1", "predictions.tsv", text);
     free(text);
-    ck_assert_int_eq(table("", "none1", "ours1"), 1);
+    ck_assert_int_eq(make_table("", "none1", "ours1"), 1);
     program_expects_one_line("table: ", "ours1/predictions.tsv does not give the accuracy");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        put("ours1", "predictions.tsv", texts[i]);
-        ck_assert_int_eq(table("", "none1", "ours1"), 1);
+        put_file("ours1", "predictions.tsv", texts[i]);
+        ck_assert_int_eq(make_table("", "none1", "ours1"), 1);
         program_expects_one_line("table: ", "ours1/predictions.tsv does not give the accuracy");
     }
 }
@@ -271,9 +173,10 @@ START_TEST(test_cells_have_the_digits_that_are_printed)
                  "none\tSparse\t%s\t--net=fabric-sparse --pooling=none --head=linear --bias=no\n"
                  "ours\tOther\t7.43\t--net=fabric-sparse --pooling=none --head=linear --bias=no\n",
                  cells[c]);
-        put("", "t.tsv", text);
-        put("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
-        ck_assert_msg(table("", "none1 none2 none3", "ours1 ours2 ours3") == (c == 2), "%s", program_output);
+        put_file("", "t.tsv", text);
+        put_file("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
+        ck_assert_msg(make_table("", "none1 none2 none3", "ours1 ours2 ours3") == (c == 2), "%s",
+                      program_output);
         if (c == 2) {
             program_expects_one_line("table: ", "row number 1: `18,9` is no number");
             continue;
@@ -290,17 +193,18 @@ END_TEST
  * of its graph. */
 START_TEST(test_both_counts_of_a_fabric)
 {
-    put("", "t.tsv",
+    put_file(
+        "", "t.tsv",
         "row\tlabel\terror\tparameters\tcost\toptions\n"
         "none\tSparse\t18.89\t2\t-\t--net=fabric-sparse --pooling=none --head=linear --bias=no --layers=16\n"
         "ours\tDense\t7.43\t21.2\t-\t--net=fabric-dense --pooling=none --head=linear --bias=no --layers=8 "
         "--channels=128\n");
-    put("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
+    put_file("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
     write_run(
         (Written){"none1", "net\tfabric-sparse\npooling\tnone\nhead\tlinear\nbias\tno\n", .accuracy = 80});
     write_run(
         (Written){"ours1", "net\tfabric-dense\npooling\tnone\nhead\tlinear\nbias\tno\n", .accuracy = 80});
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects(" 2.0    0.3030      0.43     0.50  does not hold");
     expects("21.2    0.3030     17.99    21.23  by formula");
     expects("three full convolutions a node");
@@ -348,14 +252,14 @@ END_TEST
 START_TEST(test_options_without_effect_compare)
 {
     write_run((Written){"none1", "pooling\tnone\nlogits-decay\t0.5\nprune-epochs\t7\n", .accuracy = 87});
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
 }
 END_TEST
 
 START_TEST(test_instruction_sets_are_marked)
 {
     write_run((Written){"ours1", "pooling\tlearned\n", 90, .set = "avx512"});
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("f32 (avx2, and others: rows with ~)");
     ck_assert_ptr_null(strstr(strchr(program_output, '~') + 1, "~ *"));
     expects(" ~\n");
@@ -373,7 +277,7 @@ START_TEST(test_protocol_is_told_from_the_table_of_options)
                   "pooling\tlearned\nlogits-decay\t0.1\nlogits-beta1\t0.9\nlogits-lr\t0.01\nimages-b\t5000\n"
                   "weight-decay\t0.0005\naugment\tno\n",
                   .accuracy = 90});
-    ck_assert_msg(table("", "none1", "ours1") == 0, "%s", program_output);
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("  logits-decay     0.1 instead of 0.0003\n");
     expects("  logits-beta1     0.9 instead of 0.5\n");
     expects("  logits-lr        0.01 instead of 0.0001\n");
@@ -402,7 +306,7 @@ START_TEST(test_runs_made_with_other_options)
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         char more[256];
         snprintf(more, sizeof more, "%s --row=none:%s", asked[i].all, asked[i].made);
-        ck_assert_msg(table(more, "none1", "ours1") == (asked[i].word ? 1 : 0), "%s: %s", more,
+        ck_assert_msg(make_table(more, "none1", "ours1") == (asked[i].word ? 1 : 0), "%s: %s", more,
                       program_output);
         if (asked[i].word)
             program_expects_one_line("table: ", asked[i].word);
@@ -427,7 +331,7 @@ START_TEST(test_impossible_times)
                                         "60\t6\t-1"};
     char text[128];
     snprintf(text, sizeof text, "epoch\ttrain_seconds\ttest_seconds\timages_per_second\n1\t%s\n", times[_i]);
-    put("ours1", "timing.tsv", text);
+    put_file("ours1", "timing.tsv", text);
     refuses("none1", "ours1", "ours1/timing.tsv", "no run leaves");
 }
 END_TEST
