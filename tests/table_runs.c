@@ -98,6 +98,22 @@ void expects(const char *words)
     ck_assert_msg(strstr(program_output, words) != NULL, "does not say %s:\n%s", words, program_output);
 }
 
+void expects_not(const char *words)
+{
+    ck_assert_msg(strstr(program_output, words) == NULL, "says %s:\n%s", words, program_output);
+}
+
+void expects_line(const char *start, const char *end)
+{
+    char words[256];
+    snprintf(words, sizeof words, "\n%s", start);
+    const char *at = strstr(program_output, words);
+    ck_assert_msg(at != NULL, "no line starts with %s:\n%s", start, program_output);
+    const size_t length = strcspn(at + 1, "\n");
+    ck_assert_msg(length >= strlen(end) && strncmp(at + 1 + length - strlen(end), end, strlen(end)) == 0,
+                  "the line of %s does not end with %s:\n%s", start, end, program_output);
+}
+
 void refuses(const char *none, const char *ours, const char *word, const char *other)
 {
     ck_assert_int_eq(make_table("", none, ours), 1);

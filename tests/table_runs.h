@@ -28,8 +28,10 @@ int make_table_of(const char *more, const char *runs);
 /* The same with the runs of these names in the two rows of write_runs. */
 int make_table(const char *more, const char *none, const char *ours);
 
-/* Fails the test unless the last table says so. */
+/* Each fails the test: unless the last table has the words; if it has; unless a line starts and ends so. */
 void expects(const char *words);
+void expects_not(const char *words);
+void expects_line(const char *start, const char *end);
 
 /* Fails the test unless a table of these runs is refused by one line with both words, and none is written. */
 void refuses(const char *none, const char *ours, const char *word, const char *other);
