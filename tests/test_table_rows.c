@@ -39,6 +39,9 @@ static const struct {
      "t-differences.tsv: the claim of more is larger, but must be size, direction or equal"},
     {"more\ta\tx\tsize\n", "t-differences.tsv: x is no row of "},
     {"more\ta b c\td e\tsize\n", "t-differences.tsv: e is no row of "}, /* a fifth */
+    {"more\ta b\t\tsize\n", "t-differences.tsv: more has no row on one of its sides"},
+    {"more\t\ta b\tsize\n", "t-differences.tsv: more has no row on one of its sides"},
+    {"more\t\t\tsize\n", "t-differences.tsv: more has no row on one of its sides"},
     {"more\ta\tb\n", "t-differences.tsv: a line has 3 columns, but the first has 4"},
 };
 enum { CLAIMS = sizeof claims / sizeof *claims };

@@ -124,7 +124,9 @@ static bool add_difference(Table *table, char cells[MAX_COLUMNS][CELL], char nam
                     kind);
     table->differences++;
     return add_terms(d, table, cell(cells, names, columns, "plus"), 1, path, error) &&
-           add_terms(d, table, cell(cells, names, columns, "minus"), -1, path, error);
+           add_terms(d, table, cell(cells, names, columns, "minus"), -1, path, error) &&
+           ((d->count && d->weight[0] > 0 && d->weight[d->count - 1] < 0) ||
+            fail(error, "%s: %s has no row on one of its sides, `plus` and `minus`", path, d->label));
 }
 
 /* Reads a file with a line of names, and gives each further line to add_row or, with differences,

@@ -26,7 +26,7 @@ typedef struct {
 
 typedef enum { CLAIM_SIZE, CLAIM_DIRECTION, CLAIM_EQUAL } ClaimKind;
 
-/* The sum of the rows `plus` minus the sum of the rows `minus`. */
+/* The sum of the rows `plus` minus the sum of the rows `minus`, at least one each. */
 typedef struct {
     char label[128];
     ClaimKind
