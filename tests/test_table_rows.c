@@ -18,6 +18,8 @@ static const struct {
     {"row\tlabel\taccuracy\nnone\tNo Pooling\t87.3\t0.31\n",
      "t.tsv: a line has 4 columns, but the first has 3"},
     {"row\tlabel\taccuracy\nnone\tNo Pooling\t87.3%\n", "t.tsv, row number 1: `87.3%` is no number"},
+    {"row\tlabel\taccuracy\nnone\tNo Pooling\tinf\n", "t.tsv, row number 1: `inf` is no number"},
+    {"row\tlabel\taccuracy\nnone\tNo Pooling\t1e999\n", "t.tsv, row number 1: `1e999` is no number"},
     {"row\tlabel\taccuracy\toptions\nnone\tNo Pooling\t87.3\t--pooling=some\n", "t.tsv: --pooling is some"},
     {"row\tlabel\taccuracy\n", "t.tsv has no rows"},
 };

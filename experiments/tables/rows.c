@@ -36,7 +36,7 @@ static double number(const char *text)
 {
     char *end;
     const double value = strtod(text, &end);
-    return end == text || *end ? NAN : value;
+    return end == text || *end || isinf(value) ? NAN : value;
 }
 
 /* A number, or nothing or `-` for none; anything else is refused. */
