@@ -212,8 +212,32 @@ START_TEST(test_numbers_by_others_stand_under_their_names)
             "ResNet-20                                    91.25    0.27   0.041  He et al. 2016\n"
             "SimpNet, slim                                93.25    0.30       -  its authors\n"
             "A net                                           90       -   0.123  their page\n\n");
+    ck_assert_msg(make_table("--literature=paper/expected/outside.tsv", "none1", "ours1") == 0, "%s",
+                  program_output);
     ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects_not("Literature");
+}
+END_TEST
+
+static const char *const no_nets[] = {
+    "A net\t270000\t41000000\t91.25\nAnother\t1\t2\t90\tits page\n",
+    "A net\t270000\t41000000\t91.25\tits page\tand more\n", "A net\t270000\t41000000\t91.25\nits page\n",
+    "A net\t\t41000000\t91.25\tits page\n",
+    "A net whose name has 64 letters, which is one more than is taken\t270000\t"
+    "41000000\t91.25\tits page\n"};
+
+/* Nothing of a line is left out, or taken from the next one. */
+START_TEST(test_lines_that_are_no_net_are_refused)
+{
+    char option[128], text[512];
+    snprintf(text, sizeof text, "net\tparameters\tmacs\taccuracy\tsource\n%s", no_nets[_i]);
+    put_file("", "outside.tsv", text);
+    snprintf(option, sizeof option, "--literature=%s/outside.tsv", program_folder);
+    ck_assert_int_eq(make_table(option, "none1", "ours1"), 1);
+    expects("/outside.tsv: `A net");
+    expects("` is not a net, its parameters, macs, accuracy and source\n");
+    char *out = program_file("out.tsv");
+    ck_assert_ptr_null(out);
 }
 END_TEST
 
@@ -234,6 +258,7 @@ Suite *table_print_suite(void)
     tcase_add_loop_test(tcase, test_cost_at_the_papers_size_is_not_the_runs, 0, 2);
     tcase_add_test(tcase, test_cost_of_a_pruned_row_is_of_the_levels_that_it_kept);
     tcase_add_test(tcase, test_numbers_by_others_stand_under_their_names);
+    tcase_add_loop_test(tcase, test_lines_that_are_no_net_are_refused, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -286,10 +286,27 @@ void table_print_differences(const Table *table)
         print_mcnemar(table, found);
 }
 
+/* A line of five cells; false where there are fewer, or one is too long. */
+static bool print_net(const char *line)
+{
+    char net[64], parameters[32], macs[32], accuracy[32], source[96];
+    int end = 0;
+    if (sscanf(line, "%63[^\t\n]\t%31[^\t\n]\t%31[^\t\n]\t%31[^\t\n]\t%95[^\t\n]%n", net, parameters, macs,
+               accuracy, source, &end) != 5 ||
+        end != (int)strcspn(line, "\n"))
+        return false;
+    printf("%-40s %9s", net, accuracy);
+    print_cell(7, 2, *parameters == '-' ? NAN : strtod(parameters, NULL) / 1e6);
+    print_cell(7, 3, *macs == '-' ? NAN : strtod(macs, NULL) / 1e9);
+    printf("  %s\n", source);
+    return true;
+}
+
 bool table_print_literature(const char *path, Error *error)
 {
     char *text;
     size_t count;
+    bool ok = true;
     if (!path)
         return true;
     if (!file_read(&text, &count, path, error))
@@ -297,16 +314,10 @@ bool table_print_literature(const char *path, Error *error)
     printf("\n--------------------------------------------------------------------------------\n"
            "Literature, under other protocols, nothing of it measured here:\n%-40s %9s %7s %7s  %s\n",
            "net", "accuracy", "par, M", "cost, G", "source");
-    for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-        char net[64], parameters[32], macs[32], accuracy[32], source[96];
-        if (sscanf(line + 1, "%63[^\t]\t%31[^\t]\t%31[^\t]\t%31[^\t]\t%95[^\n]", net, parameters, macs,
-                   accuracy, source) != 5)
-            continue;
-        printf("%-40s %9s", net, accuracy);
-        print_cell(7, 2, *parameters == '-' ? NAN : strtod(parameters, NULL) / 1e6);
-        print_cell(7, 3, *macs == '-' ? NAN : strtod(macs, NULL) / 1e9);
-        printf("  %s\n", source);
-    }
+    for (const char *line = strchr(text, '\n'); line && line[1] && ok; line = strchr(line + 1, '\n'))
+        ok = print_net(line + 1) ||
+             fail(error, "%.300s: `%.*s` is not a net, its parameters, macs, accuracy and source", path,
+                  (int)strcspn(line + 1, "\n"), line + 1);
     free(text);
-    return true;
+    return ok;
 }

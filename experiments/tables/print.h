@@ -20,7 +20,7 @@ void table_print_rows(const Table *table, const TableStyle *style);
 void table_print_differences(const Table *table);
 
 /* Numbers by others stand under a line of their own. The file's columns: net, parameters, macs, accuracy,
- * source. NULL: none. */
+ * source; a line that has others, or none in one of them, is refused. NULL: none. */
 bool table_print_literature(const char *path, Error *error);
 
 #endif
