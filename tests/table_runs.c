@@ -22,6 +22,7 @@ void put_file(const char *folder, const char *name, const char *text)
 void write_run(Written w)
 {
     char text[2048];
+    const double better = w.better > 0 ? w.better : 0.1;
     snprintf(text, sizeof text, "kernels\t%s\nstages\t3,3,2,2\nlogits-lr\t0.0001\n%s",
              w.kernels ? w.kernels : "f32", w.config);
     put_file(w.name, "config.tsv", text);
@@ -29,13 +30,13 @@ void write_run(Written w)
              "%saccuracy\t%.6f\ntest_images\t10000\ntest_loss\t0.5\ntrain_loss\t1\nbest_on_test\t%.6f\n"
              "best_on_test_epoch\t2\nepochs\t3\ntotal_epochs\t3\niterations\t624\nweights\t302400\n"
              "parameters\t302986\nmacs\t412473600\n",
-             w.more ? w.more : "", w.accuracy, w.accuracy + 0.1);
+             w.more ? w.more : "", w.accuracy, w.accuracy + better);
     put_file(w.name, "result.tsv", w.result ? w.result : text);
     int length = snprintf(text, sizeof text, "epoch\n");
     for (int epoch = 1; epoch <= 3; epoch++)
         length += snprintf(text + length, sizeof text - (size_t)length,
                            "%d\t0.1\t0\t1\t50\t1\t50\t10000\t0.5\t%.6f\t0\t0\t0\t0\n", epoch,
-                           w.accuracy + (epoch == 2   ? 0.1
+                           w.accuracy + (epoch == 2   ? better
                                          : epoch == 1 ? -1
                                                       : 0));
     put_file(w.name, "log.tsv", text);

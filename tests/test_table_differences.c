@@ -93,6 +93,37 @@ START_TEST(test_a_difference_of_differences)
 }
 END_TEST
 
+/* The variances 1 and 0.0001 object to one spread: by Welch's the error is sqrt(1.0001 / 3), with little more
+ * than the 2 degrees of freedom of the first, of which t[0.975] is 4.302653: +- 2.48, where the table's
+ * spread would give 1.60. */
+START_TEST(test_rows_that_vary_otherwise_keep_their_own_spread)
+{
+    const WrittenRow rows[] = {{"a", "92.5", 90.3, 1}, {"b", "87.3", 87.3, 0.01}};
+    tell(2, rows, "a - b\ta\tb\tsize\n");
+    expects_difference("a - b", "size        +5.2     +3.00 +- 2.48 ", "");
+}
+END_TEST
+
+/* Of one seed a row, McNemar compares two networks, not four; where nothing is claimed there is no heading.
+ */
+START_TEST(test_of_four_networks_there_is_no_mcnemar)
+{
+    const WrittenRow rows[] = {
+        {"a", "90", 91, 0.1}, {"b", "88", 88, 0.1}, {"c", "87", 87, 0.1}, {"d", "86", 86.5, 0.1}};
+    tell(4, rows, "gains\ta d\tb c\tsize\ntwo\ta\tb\tsize\n");
+    expects_not("McNemar");
+    ck_assert_msg(make_table_of("", "a=a1 b=b1 c=c1 d=d1") == 0, "%s", program_output);
+    expects_line("McNemar's exact test", "");
+    const char *mcnemar = strstr(program_output, "McNemar");
+    ck_assert_ptr_null(strstr(mcnemar, "\ngains "));
+    ck_assert_ptr_nonnull(strstr(mcnemar, "\ntwo "));
+    put_file("", "t-differences.tsv", "label\tplus\tminus\tclaim\n");
+    ck_assert_msg(make_table_of("", "a=a1 b=b1 c=c1 d=d1") == 0, "%s", program_output);
+    expects_not("McNemar");
+    expects_not("difference in accuracy");
+}
+END_TEST
+
 /* 87.3 + 92.4 - 87.2 - 92.5 is nothing, but -1.4e-14 in double: it claims no loss, not one of this size. */
 START_TEST(test_cells_that_cancel_claim_nothing)
 {
@@ -154,6 +185,8 @@ Suite *table_differences_suite(void)
     tcase_add_test(tcase, test_a_claim_without_cells_is_of_direction);
     tcase_add_test(tcase, test_a_direction_of_equal_cells_is_equality);
     tcase_add_test(tcase, test_a_difference_of_differences);
+    tcase_add_test(tcase, test_rows_that_vary_otherwise_keep_their_own_spread);
+    tcase_add_test(tcase, test_of_four_networks_there_is_no_mcnemar);
     tcase_add_test(tcase, test_cells_that_cancel_claim_nothing);
     tcase_add_test(tcase, test_p_and_what_holm_makes_of_it);
     tcase_add_test(tcase, test_seeds_that_would_decide);

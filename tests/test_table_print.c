@@ -69,7 +69,7 @@ START_TEST(test_one_seed_is_told)
 }
 END_TEST
 
-/* Both rows differ in the same, and in another option each by its own. */
+/* Both rows have another rate than ours by default. */
 START_TEST(test_what_rows_differ_in_alike_is_told_once)
 {
     write_run((Written){"none1", "pooling\tnone\nlr\t0.2\n", .accuracy = 80});
@@ -93,6 +93,51 @@ START_TEST(test_rows_of_another_commit_are_marked)
     expects_end("No Pooling", " 3      6.6");
     expects_end("Our Model", " 3      6.6 *");
     expects("\n* trained by another commit than this program's\n");
+    write_run((Written){"ours3", "pooling\tlearned\nseed\t3\n", .accuracy = 92.5, .origin = origin});
+    ck_assert_msg(make_table("", "none3", "ours3") == 0, "%s", program_output);
+    expects_end("Our Model", " 3      3.3");
+    expects("\n* trained by another commit than this program's\n");
+    write_run((Written){"none3", "pooling\tnone\nseed\t3\n", .accuracy = 87.4, .origin = origin});
+    ck_assert_msg(make_table("", "none3", "ours3") == 0, "%s", program_output);
+    expects_not("another commit");
+}
+END_TEST
+
+/* In the row's second run too. */
+START_TEST(test_rows_of_another_instruction_set_are_marked)
+{
+    write_run((Written){"none2", "pooling\tnone\nseed\t2\n", .accuracy = 87.3, .set = "avx512"});
+    ck_assert_msg(make_table("", "none1 none2", "ours1 ours2") == 0, "%s", program_output);
+    expects("\nkernels  f32 (avx2, and others: rows with ~)\n");
+    expects_end("No Pooling", " * ~");
+    expects_end("Our Model", " 6.6 *");
+}
+END_TEST
+
+/* The spread between seeds is of the last epochs, 0.1 and +- 0.1603, not of the best on the test set. */
+START_TEST(test_the_best_epochs_spread_is_not_used)
+{
+    for (int seed = 1; seed <= 3; seed++) {
+        char name[16], config[64];
+        snprintf(name, sizeof name, "none%d", seed);
+        snprintf(config, sizeof config, "pooling\tnone\nseed\t%d\n", seed);
+        write_run((Written){name, config, .accuracy = 87.1 + 0.1 * seed, .better = seed});
+    }
+    ck_assert_msg(make_table("", "none1 none2 none3", "ours1 ours2 ours3") == 0, "%s", program_output);
+    expects_row("No Pooling", "   87.3    87.30 +- 0.16    89.30 ");
+    expects("pooled over the rows: 0.10 points (4 degrees of freedom)");
+    expects("+5.2     +5.20 +- 0.23 ");
+}
+END_TEST
+
+/* Columns begin behind the longest label. */
+START_TEST(test_labels_of_any_length_leave_columns_in_line)
+{
+    put_table("row\tlabel\taccuracy\nnone\tNone\t87.3\nours\tA label of 34 letters, here it is.\t92.5\n");
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("\nrow                                  acc.  ");
+    expects("\nNone                                 87.3  ");
+    expects("\nA label of 34 letters, here it is.   92.5  ");
 }
 END_TEST
 
@@ -126,7 +171,7 @@ START_TEST(test_errors_stand_beside_the_papers)
 END_TEST
 
 /* Each cell is the mean of two runs, whose most likely depths are 6 and 8, expected 6.25 and 6.75, last 9 and
- * 10. A run that learned none has none. */
+ * 11. A run that learned none has none. */
 START_TEST(test_learned_depths_stand_in_their_order)
 {
     put_table("row\tlabel\taccuracy\tdepth\nnone\tFixed\t87.3\t-\nours\tLearned\t92.0\t8\n");
@@ -162,7 +207,7 @@ START_TEST(test_speed_epochs_and_minutes)
 END_TEST
 
 /* Of 10 layers of 64 without pooling: 9 * 1024 * (3 * 64 + 8 * 64 * 64 + 64 * 10), 0.3097, by 1 + 1/4 + 1/16
- * + 1/64 + 1/256 of five levels 0.4125. The runs have 16 channels, and say 0.1. */
+ * + 1/64 + 1/256 of five levels 0.4125. The runs have 4 layers of 16, and say 0.1. */
 START_TEST(test_cost_at_the_papers_size_is_not_the_runs)
 {
     static const char *const tables[] = {
@@ -170,13 +215,29 @@ START_TEST(test_cost_at_the_papers_size_is_not_the_runs)
         "ours\tOur Model\t92.5\t0.42\t--pooling=learned\n",
         "row\tlabel\taccuracy\tcost\nnone\tNo Pooling\t87.3\t0.31\nours\tOur Model\t92.5\t0.42\n"};
     put_table(tables[_i]);
-    write_run(
-        (Written){"none1", "pooling\tnone\nchannels\t16\n", .accuracy = 87, .more = "macs\t100000000\n"});
-    write_run(
-        (Written){"ours1", "pooling\tlearned\nchannels\t16\n", .accuracy = 92, .more = "macs\t100000000\n"});
+    write_run((Written){"none1", "pooling\tnone\nlayers\t4\nchannels\t16\n", .accuracy = 87,
+                        .more = "macs\t100000000\n"});
+    write_run((Written){"ours1", "pooling\tlearned\nlayers\t4\nchannels\t16\n", .accuracy = 92,
+                        .more = "macs\t100000000\n"});
     ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("   0.31    0.1000    0.3097  holds         ");
     expects("   0.42    0.1000    0.4125  does not hold ");
+}
+END_TEST
+
+/* In stages 3,3,2,2 of 10 layers: 9 * 1024 * (3 * 64 + 2 * 64 * 64 + 3 * 64 * 64 / 4 + 2 * 64 * 64 / 16 + 64
+ * * 64 / 64 + 64 * 10 / 64), 0.1110. */
+START_TEST(test_cost_of_stages_is_of_the_papers_layers)
+{
+    static const char *const tables[] = {
+        "row\tlabel\taccuracy\tcost\toptions\nnone\tPredefined\t90.0\t0.11\t--pooling=predefined\n"
+        "ours\tOurs\t92.5\t0.41\t--pooling=learned\n",
+        "row\tlabel\taccuracy\tcost\nnone\tPredefined\t90.0\t0.11\nours\tOurs\t92.5\t0.41\n"};
+    put_table(tables[_i]);
+    write_run((Written){"none1", "pooling\tpredefined\nlayers\t4\nstages\t1,1,1,1\n", .accuracy = 87});
+    write_run((Written){"ours1", "pooling\tlearned\nlayers\t4\n", .accuracy = 92});
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("   0.11    0.4125    0.1110  holds         ");
 }
 END_TEST
 
@@ -194,6 +255,22 @@ START_TEST(test_cost_of_a_pruned_row_is_of_the_levels_that_it_kept)
                         .accuracy = 92, .more = kept});
     ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
     expects("   0.28    0.4125    0.2837  learned       ");
+    write_run((Written){"none1", "pooling\tnone\nlayers\t9\n", .accuracy = 87});
+    write_run((Written){"ours1", "pooling\tlearned\nprune-from\tsource\nprune-threshold\t0.2\nlayers\t9\n",
+                        .accuracy = 92, .more = kept});
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("   0.28    0.4125         -  learned       "); /* what layer 10 would keep is not known */
+}
+END_TEST
+
+/* Only tables of fabrics tell how these are counted. */
+START_TEST(test_formulas_are_those_of_fabrics)
+{
+    put_table("row\tlabel\taccuracy\tparameters\toptions\nnone\tNo Pooling\t87.3\t0.3\t--pooling=none\n"
+              "ours\tOurs\t92.5\t0.3\t--pooling=learned\n");
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
+    expects("  0.3    0.3030      0.30        -  holds ");
+    expects_not("By formula");
 }
 END_TEST
 
@@ -251,12 +328,17 @@ Suite *table_print_suite(void)
     tcase_add_test(tcase, test_one_seed_is_told);
     tcase_add_test(tcase, test_what_rows_differ_in_alike_is_told_once);
     tcase_add_test(tcase, test_rows_of_another_commit_are_marked);
+    tcase_add_test(tcase, test_rows_of_another_instruction_set_are_marked);
+    tcase_add_test(tcase, test_the_best_epochs_spread_is_not_used);
+    tcase_add_test(tcase, test_labels_of_any_length_leave_columns_in_line);
     tcase_add_test(tcase, test_every_commit_of_a_continued_run_is_named);
     tcase_add_test(tcase, test_errors_stand_beside_the_papers);
     tcase_add_test(tcase, test_learned_depths_stand_in_their_order);
     tcase_add_test(tcase, test_speed_epochs_and_minutes);
     tcase_add_loop_test(tcase, test_cost_at_the_papers_size_is_not_the_runs, 0, 2);
+    tcase_add_loop_test(tcase, test_cost_of_stages_is_of_the_papers_layers, 0, 2);
     tcase_add_test(tcase, test_cost_of_a_pruned_row_is_of_the_levels_that_it_kept);
+    tcase_add_test(tcase, test_formulas_are_those_of_fabrics);
     tcase_add_test(tcase, test_numbers_by_others_stand_under_their_names);
     tcase_add_loop_test(tcase, test_lines_that_are_no_net_are_refused, 0, 5);
     suite_add_tcase(suite, tcase);

@@ -184,6 +184,42 @@ START_TEST(test_images_after_an_epoch_are_at_most_those_of_the_test)
 }
 END_TEST
 
+/* Seeds, data and kernels are compared otherwise: what a command says of them is none of its row. */
+START_TEST(test_what_is_compared_otherwise_is_not_asked_of_a_run)
+{
+    static const char apart[] = "seed\t2\ndata\tmine/\nkernels\tbf16\n";
+    char config[128];
+    snprintf(config, sizeof config, "pooling\tnone\n%s", apart);
+    write_run((Written){"none2", config, .accuracy = 87, .kernels = "bf16"});
+    snprintf(config, sizeof config, "pooling\tlearned\n%s", apart);
+    write_run((Written){"ours2", config, .accuracy = 92, .kernels = "bf16"});
+    ck_assert_msg(make_table("--row=none:--pooling=none --row=ours:--data=others/", "none2", "ours2") == 0,
+                  "%s", program_output);
+}
+END_TEST
+
+/* Nor is a table made of no runs at all. */
+START_TEST(test_rows_without_runs_are_refused)
+{
+    ck_assert_int_eq(make_table("--title=T --budget=b", "", ""), 1);
+    program_expects_one_line("table: ",
+                             "row none has 0 runs, row none has 0: give each the same number, at least 1");
+}
+END_TEST
+
+/* A table without options may be about the threshold, as about pooling. */
+START_TEST(test_rows_without_options_may_have_thresholds_of_their_own)
+{
+    put_file("", "t.tsv", "row\tlabel\taccuracy\nnone\tMany\t87.3\nours\tFew\t92.5\n");
+    write_run(
+        (Written){"none1", "prune-from\tsource\nprune-threshold\t0.1\nprune-epochs\t40\n", .accuracy = 90});
+    write_run(
+        (Written){"ours1", "prune-from\tsource\nprune-threshold\t0.3\nprune-epochs\t40\n", .accuracy = 90});
+    ck_assert_msg(make_table("", "none1", "ours1") == 0, "%s", program_output);
+    expects_not("prune-");
+}
+END_TEST
+
 Suite *table_rows_suite(void)
 {
     Suite *suite = suite_create("table_rows");
@@ -199,6 +235,9 @@ Suite *table_rows_suite(void)
     tcase_add_test(tcase, test_epochs_of_fine_tuning_are_a_tenth);
     tcase_add_test(tcase, test_a_pruned_row_wants_pruned_runs);
     tcase_add_test(tcase, test_images_after_an_epoch_are_at_most_those_of_the_test);
+    tcase_add_test(tcase, test_what_is_compared_otherwise_is_not_asked_of_a_run);
+    tcase_add_test(tcase, test_rows_without_runs_are_refused);
+    tcase_add_test(tcase, test_rows_without_options_may_have_thresholds_of_their_own);
     suite_add_tcase(suite, tcase);
     return suite;
 }
