@@ -315,8 +315,9 @@ START_TEST(test_false_verdicts_are_rare)
     const double most = 0.05 + 3.5 * sqrt(0.05 * 0.95 / tables);
     FalseVerdicts f;
     ck_assert(calibrate_at(&f, tables, 3, 0.2, 1, &error));
-    ck_assert_msg(f.confirmed <= most && f.absent <= most && f.contradicted <= most && f.missed_value <= most,
-                  "%g %g %g %g", f.confirmed, f.absent, f.contradicted, f.missed_value);
+    ck_assert_msg(f.confirmed <= most && f.absent <= most && f.contradicted <= most &&
+                      f.missed_value <= most && f.no_loss <= most,
+                  "%g %g %g %g %g", f.confirmed, f.absent, f.contradicted, f.missed_value, f.no_loss);
     ck_assert_double_gt(f.confirmed, 0); /* the hardest truths are at the rules' edges */
     ck_assert_double_gt(f.contradicted, 0);
 }
