@@ -31,4 +31,7 @@ int project_audit(const char *more);
 const char *project_said(void);
 char *project_column(const char *id, int number);
 
+/* The part of suite audit_project about one claim (test_audit_way.c). */
+struct TCase *project_way_case(void);
+
 #endif

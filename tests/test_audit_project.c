@@ -1,4 +1,5 @@
-/* build/audit on a small project written by hand, from which one thing at a time is taken away. */
+/* build/audit on a small project written by hand, from which one thing at a time is taken away. What it tells
+ * of one claim is tried in test_audit_way.c. */
 #include "program.h"
 #include "project.h"
 #include "suites.h"
@@ -97,8 +98,6 @@ START_TEST(test_audit_misses_what_is_taken_away)
     project_put("paper/choices.tsv",
                 "id\tpaper\tdefault\treason\toption\ndown\tpooling\tmax\tusual\t--down=average\n");
     ck_assert_msg(project_audit("") == 0, "%s", project_said());
-    project_take_away("records/manifest.tsv");
-    expect_fault("records/manifest.tsv", "is gone");
 }
 END_TEST
 
@@ -255,68 +254,56 @@ START_TEST(test_audit_never_confirms_an_accuracy_by_smoke)
 }
 END_TEST
 
-/* A conclusion from so many of its premises, or from all of them. */
-START_TEST(test_audit_tells_how_many_premises_are_needed)
+/* A further claim, that t.b alone decides, and what the ledger must have with it. */
+static void add_claim_of_b(void)
 {
-    static const char conclusion[] =
-        "all\t1\tconclusion\tBoth\tconclusion\t\t1\t\t\teq gain\t\t\tpremises\t\tone is an example\t%s\t-\n";
-    static const struct {
-        const char *decider, *line;
-    } ways[] = {{"premises", "requires   eq gain\n"},
-                {"premises:1", "requires   1 at least of eq gain: one is an example\n"},
-                {"premises:2", "requires   2 at least of eq gain: one is an example\n"}};
-    for (int w = 0; w < 3; w++) {
-        char line[256], text[4096];
-        project_write();
-        char *claims = program_file("paper/claims.tsv");
-        snprintf(line, sizeof line, conclusion, ways[w].decider);
-        snprintf(text, sizeof text, "%s%s", claims, line);
-        free(claims);
-        project_put("paper/claims.tsv", text);
-        project_put("paper/coverage.tsv",
-                    "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain all\n1\t2\tdef\tno claim\n");
-        ck_assert_msg(project_audit("--claim=all") == 0, "%s", project_said());
-        ck_assert_msg(strstr(program_output, ways[w].line) != NULL, "%s", program_output);
-        ck_assert_ptr_nonnull(strstr(program_output, "verdict    confirmed\n"));
-    }
-}
-END_TEST
-
-/* A verdict beside which another one stands is not told alone. */
-START_TEST(test_audit_tells_what_bounds_a_claim)
-{
-    project_write();
-    char *claims = program_file("paper/claims.tsv"), text[4096];
+    char text[4096];
+    char *claims = program_file("paper/claims.tsv");
     snprintf(text, sizeof text,
-             "%sbase\t1\tarithmetic\tIt is odd\tarithmetic\t\t1\t1.58\t2\t\t\t\treadings\t\t\t"
-             "readings:ours-over-predefined\t-\nheld\t1\tarithmetic\tIt rests on "
-             "it\tidentity\t\t1\t\t\tbase\t\t\ttests"
-             "\t\t\ttest:test_one\t-\n",
+             "%slow\tTable 1\tresult\tB has 90\tvalue\tt\t1\t90\t1\t\t\t\tvalue\t0.5\twhy\trun:t.b\tB\n",
              claims);
     free(claims);
     project_put("paper/claims.tsv", text);
     project_put("paper/coverage.tsv",
-                "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain base held\n1\t2\tdef\tno claim\n");
-    ck_assert_msg(project_audit("--claim=held") == 0, "%s", project_said());
-    ck_assert_ptr_nonnull(strstr(program_output, "verdict    holds\n"));
-    ck_assert_ptr_nonnull(strstr(program_output, "bounded    contradicted by a premise (base)\n"));
-    ck_assert_int_eq(project_audit("--claim=base"), 0);
-    ck_assert_ptr_null(strstr(program_output, "bounded"));
+                "section\tsentence\tsha256\tclaims\n1\t1\tabc\teq gain low\n1\t2\tdef\tno claim\n");
+}
+
+START_TEST(test_audit_names_all_that_a_lost_run_decides)
+{
+    project_write();
+    add_claim_of_b();
+    project_put_run("other", 1, "pooling\tpredefined", 90); /* of no row */
+    project_list_records();
+    ck_assert_msg(project_audit("") == 0, "%s", project_said());
+    project_take_away("records/a3");
+    project_take_away("records/b2");
+    project_take_away("records/other1");
+    ck_assert_int_eq(project_audit(""), 1);
+    const char *const lines[] = {"records: the run a3 is gone; it decides claim gain\n",
+                                 "records: the run b2 is gone; it decides claim gain, claim low\n",
+                                 "records: the run other1 is gone; it decides no claim\n"};
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(strstr(program_output, lines[i]) != NULL, "no %s in %s", lines[i], project_said());
 }
 END_TEST
 
-START_TEST(test_audit_tells_the_way_of_a_claim)
+/* However the folder is written. Another one needs no list. */
+START_TEST(test_audit_misses_the_list_of_records)
 {
+    static const char *const names[] = {"records", "records/", "records//"};
     project_write();
-    ck_assert_int_eq(project_audit("--claim=eq"), 0);
-    ck_assert_ptr_nonnull(strstr(program_output, "ref/sum.c:3"));
-    ck_assert_ptr_nonnull(strstr(program_output, "tests/test_x.c: test_one (pass)"));
-    ck_assert_ptr_nonnull(strstr(program_output, "1, sentence 1 (sha256 abc);"));
-    ck_assert_int_eq(project_audit("--claim=gain"), 0);
-    ck_assert_ptr_nonnull(strstr(program_output, "records/a1@c0"));
-    ck_assert_ptr_null(strstr(program_output, "requires"));
-    ck_assert_int_eq(project_audit("--claim=moon"), 1);
-    ck_assert_ptr_nonnull(strstr(program_output, "moon"));
+    project_take_away("records/manifest.tsv");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(program_run("audit --root=%s --results=%s/check.tsv %s/%s", program_folder,
+                                     program_folder, program_folder, names[i]),
+                         1);
+        ck_assert_msg(strstr(program_output, "manifest.tsv is gone, without which no run is missed"),
+                      "%s: %s", names[i], project_said());
+    }
+    ck_assert_int_eq(program_shell("mv %s/records %s/old-records", program_folder, program_folder), 0);
+    ck_assert_msg(program_run("audit --root=%s --results=%s/check.tsv %s/old-records", program_folder,
+                              program_folder, program_folder) == 0,
+                  "%s", project_said());
 }
 END_TEST
 
@@ -365,11 +352,11 @@ Suite *audit_project_suite(void)
     tcase_add_test(tcase, test_audit_knows_commits_and_rows);
     tcase_add_test(tcase, test_audit_grades_folders);
     tcase_add_test(tcase, test_audit_never_confirms_an_accuracy_by_smoke);
-    tcase_add_test(tcase, test_audit_tells_how_many_premises_are_needed);
-    tcase_add_test(tcase, test_audit_tells_what_bounds_a_claim);
-    tcase_add_test(tcase, test_audit_tells_the_way_of_a_claim);
     tcase_add_test(tcase, test_audit_refuses);
     tcase_add_test(tcase, test_audit_fails_on_a_full_standard_output);
+    tcase_add_test(tcase, test_audit_names_all_that_a_lost_run_decides);
+    tcase_add_test(tcase, test_audit_misses_the_list_of_records);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, project_way_case());
     return suite;
 }
