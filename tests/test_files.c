@@ -2,6 +2,8 @@
 #include "../experiments/base/files.h"
 #include "suites.h"
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,6 +259,94 @@ START_TEST(test_folder_make_below_a_file_says_why)
 }
 END_TEST
 
+/* What files.c asks of the disk, in turn: these stand before the C library's, which do it as well. */
+static struct {
+    bool renames; /* else it syncs */
+    ino_t file;
+    off_t size;
+} asked[8];
+static int asked_count;
+static int fsync_errno; /* with which fsync fails, on a plain file or on a folder; 0: it does not */
+static bool fails_on_folder;
+
+int fsync(int descriptor)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return -1;
+    if (asked_count < 8) {
+        asked[asked_count].file = status.st_ino;
+        asked[asked_count].size = status.st_size;
+        asked[asked_count++].renames = false;
+    }
+    if (fsync_errno && S_ISDIR(status.st_mode) == fails_on_folder) {
+        errno = fsync_errno;
+        return -1;
+    }
+    return fdatasync(descriptor);
+}
+
+int rename(const char *from, const char *to)
+{
+    if (asked_count < 8)
+        asked[asked_count++].renames = true;
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+static ino_t number_of(const char *path)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    return status.st_ino;
+}
+
+/* All of a file is on the disk before it has its name, and its name before the next file is begun: whatever
+ * the power does, the name is the old file's or the whole new one's. */
+START_TEST(test_file_write_syncs_before_it_renames)
+{
+    Error error;
+    const char *path = inside("f");
+    for (int turn = 0; turn < 2; turn++) { /* a new file; in the place of an old one */
+        const char *const text = turn ? "a longer second text" : "first";
+        asked_count = 0;
+        ck_assert_msg(file_write(path, text, strlen(text), &error), "%s", error.text);
+        ck_assert_int_eq(asked_count, 3);
+        ck_assert(!asked[0].renames && asked[1].renames && !asked[2].renames);
+        ck_assert_uint_eq(asked[0].file, number_of(path));
+        ck_assert_int_eq(asked[0].size, (off_t)strlen(text));
+        ck_assert_uint_eq(asked[2].file, number_of(folder));
+    }
+}
+END_TEST
+
+/* How fsync fails, and what is said; NULL where that is no failure. */
+static const struct {
+    int why;
+    bool folder;
+    const char *word, *content;
+} unsynced[] = {
+    {EIO, false, "Input/output error", "old"},
+    {ENOSPC, false, "free some space", "old"},
+    {EINVAL, false, NULL, "new"}, /* of a file system that has nothing to sync */
+    {EINVAL, true, NULL, "new"},
+    {EIO, true, "cannot sync the folder", "new"},
+};
+
+START_TEST(test_file_write_says_that_a_file_is_not_on_the_disk)
+{
+    Error error;
+    ck_assert(file_write(inside("f"), "old", 3, &error));
+    fsync_errno = unsynced[_i].why;
+    fails_on_folder = unsynced[_i].folder;
+    const bool written = file_write(inside("f"), "new", 3, &error);
+    fsync_errno = 0;
+    ck_assert_int_eq(written, unsynced[_i].word == NULL);
+    ck_assert_msg(written || strstr(error.text, unsynced[_i].word), "%s", error.text);
+    expect_content(inside("f"), unsynced[_i].content);
+    ck_assert_int_eq(entries(folder), 1);
+}
+END_TEST
+
 /* Whatever stands in a file: no second line, nothing that a terminal obeys. */
 START_TEST(test_fail_keeps_to_one_line)
 {
@@ -282,6 +372,9 @@ Suite *files_suite(void)
     tcase_add_loop_test(tcase, test_file_write_to_an_impossible_path_says_why, 0,
                         sizeof unwritable / sizeof *unwritable);
     tcase_add_test(tcase, test_file_write_does_not_replace_a_device);
+    tcase_add_test(tcase, test_file_write_syncs_before_it_renames);
+    tcase_add_loop_test(tcase, test_file_write_says_that_a_file_is_not_on_the_disk, 0,
+                        sizeof unsynced / sizeof *unsynced);
     tcase_add_test(tcase, test_file_commit_moves_a_finished_file);
     tcase_add_test(tcase, test_file_commit_into_a_missing_folder_removes_the_temporary);
     tcase_add_test(tcase, test_file_read_of_nothing_or_a_folder_says_why);
