@@ -1,5 +1,6 @@
 /* A checkpoint whose numbers are possible, but not those of the run that it stands in; and numbers far into a
  * network. */
+#include "../experiments/runs/run.h"
 #include "checkpoint_change.h"
 #include "program.h"
 #include "suites.h"
@@ -118,6 +119,40 @@ START_TEST(test_state_that_overflows_has_no_loss)
 }
 END_TEST
 
+/* Numbers that no step showed are found when the run is saved: within an epoch, or after the last of its five
+ * iterations, when the epoch counts as done. */
+static const struct {
+    int epoch, iteration;
+    const char *place;
+} unsavable[] = {{2, 0, "in epoch 2, iteration 5,"}, {1, 3, "in epoch 2, iteration 3,"}};
+
+START_TEST(test_state_that_cannot_be_saved_says_of_which_step)
+{
+    static Run run;
+    Error error;
+    Options options;
+    char folder[128], data[128], right[512];
+    const double nan = NAN;
+    ck_assert_msg(train(SMALL) == 0, "%s", program_output);
+    unfinish();
+    snprintf(folder, sizeof folder, "%s/run", program_folder);
+    snprintf(data, sizeof data, "%s/data", program_folder);
+    ck_assert_msg(config_read(&options, NULL, folder, &error), "%s", error.text);
+    snprintf(options.data, sizeof options.data, "%s", data);
+    ck_assert_msg(run_plan(&run, folder, &options, &error) && run_enter(&run, &error), "%s", error.text);
+    run.epoch = unsavable[_i].epoch;
+    run.iteration = unsavable[_i].iteration;
+    run.net->engine->vector_write(run.net->velocity, 0, &nan, 1);
+    ck_assert(!run_save(&run, &error));
+    snprintf(right, sizeof right,
+             "the velocities of layer 1 hold nan %s of %s: choose a smaller --lr; its last checkpoint, of "
+             "before, stays",
+             unsavable[_i].place, folder);
+    ck_assert_str_eq(error.text, right);
+    run_close(&run);
+}
+END_TEST
+
 Suite *state_suite(void)
 {
     Suite *suite = suite_create("state");
@@ -129,6 +164,7 @@ Suite *state_suite(void)
     tcase_add_test(tcase, test_state_beyond_its_epoch);
     tcase_add_loop_test(tcase, test_state_is_looked_at_to_its_end, 0, 2);
     tcase_add_test(tcase, test_state_that_overflows_has_no_loss);
+    tcase_add_loop_test(tcase, test_state_that_cannot_be_saved_says_of_which_step, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
