@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* posix_openpt */
 /* What a program may use and how it tells where it is: threads under quotas, lines that fit a terminal, files
  * that are only pipes. */
 #include "../experiments/base/files.h"
@@ -5,10 +6,12 @@
 #include "../experiments/base/threads.h"
 #include "program.h"
 #include "suites.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void put(const char *name, const char *text)
@@ -97,6 +100,61 @@ START_TEST(test_progress_fits_a_terminal_and_names_the_run)
 }
 END_TEST
 
+/* Steps of an epoch of 156, a sentence and a step again, in a process whose standard output is this. */
+static void show_progress(int output)
+{
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        Progress p = {"runs/cifar10-quick-f32-10x16-ours-seed1", 1, 5, 30, 156, 2.25, 17.5, 692, 75};
+        dup2(output, STDOUT_FILENO);
+        progress_show(&p);
+        p = (Progress){"r", 1, 5, 31, 156, 2.5, 20, 700, 5};
+        progress_show(&p);
+        progress_note("it is %s", "late");
+        progress_show(&p);
+        progress_end();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+#define LONG_LINE  "..0x16-ours-seed1  epoch 1/5 30/156  loss 2.25  17.50 %  692/s  1 min 15 s left"
+#define SHORT_LINE "r  epoch 1/5 31/156  loss 2.5  20.00 %  700/s  5 s left                        "
+
+/* On a terminal the line of progress stays where it is, covers the one before, and is not written behind. */
+START_TEST(test_progress_stays_in_its_line_on_a_terminal)
+{
+    static const char right[] = "\r" LONG_LINE "\r" SHORT_LINE "\r\nit is late\r\n\r" SHORT_LINE "\r\n";
+    char seen[1024];
+    size_t count = 0;
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+    ck_assert_msg(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0, "no terminal");
+    const int line = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    show_progress(line);
+    for (ssize_t got; (got = read(terminal, seen + count, sizeof seen - 1 - count)) > 0;)
+        count += (size_t)got;
+    seen[count] = '\0';
+    ck_assert_str_eq(seen, right);
+    close(line);
+    close(terminal);
+}
+END_TEST
+
+/* In a file it is a line every tenth of an epoch, here 15 steps, and there are no others. */
+START_TEST(test_progress_is_plain_lines_in_a_file)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/lines", program_folder);
+    const int file = open(path, O_WRONLY | O_CREAT, 0666);
+    show_progress(file);
+    close(file);
+    char *seen = program_file("lines");
+    ck_assert_str_eq(seen, LONG_LINE "\nit is late\n");
+    free(seen);
+}
+END_TEST
+
 START_TEST(test_files_that_are_pipes_are_refused_at_once)
 {
     char path[256], *bytes;
@@ -149,6 +207,8 @@ Suite *limits_suite(void)
     tcase_add_test(tcase, test_threads_respect_a_quota_of_version_2);
     tcase_add_test(tcase, test_threads_respect_a_quota_of_version_1);
     tcase_add_test(tcase, test_progress_fits_a_terminal_and_names_the_run);
+    tcase_add_test(tcase, test_progress_stays_in_its_line_on_a_terminal);
+    tcase_add_test(tcase, test_progress_is_plain_lines_in_a_file);
     tcase_add_test(tcase, test_files_that_are_pipes_are_refused_at_once);
     tcase_add_test(tcase, test_durations_are_rounded_and_read);
     suite_add_tcase(suite, tcase);

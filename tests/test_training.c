@@ -206,11 +206,109 @@ START_TEST(test_timing_counts_images_of_the_seconds_of_training)
 }
 END_TEST
 
+/* The last word of a line of progress, "1 min 05 s left", in seconds. */
+static double seconds_left(const char *words)
+{
+    long hours, minutes, seconds;
+    if (sscanf(words, "%ld h %ld min left", &hours, &minutes) == 2)
+        return 3600.0 * (double)hours + 60.0 * (double)minutes;
+    if (sscanf(words, "%ld min %ld s left", &minutes, &seconds) == 2)
+        return 60.0 * (double)minutes + (double)seconds;
+    ck_assert_msg(sscanf(words, "%ld s left", &seconds) == 1, "%s", words);
+    return (double)seconds;
+}
+
+/* The first line of a run of three epochs of thirty batches of two: what is left is its images at the rate
+ * that the line tells. The naive kernels, so that it is more than a second. */
+START_TEST(test_progress_tells_the_time_that_is_left)
+{
+    char *output = NULL, *line = NULL;
+    const pid_t child =
+        program_start("train --run=%s/run --data=%s/data --kernels=ref --layers=3 --channels=16 "
+                      "--images-a=60 --images-b=60 --images-test=50 --images-epoch=50 --batch=2 --epochs=3",
+                      program_folder, program_folder);
+    for (int i = 0; i < 20000 && !(line && strchr(line, '\n')); i++) {
+        sleep_milliseconds(2);
+        free(output);
+        output = program_file("output");
+        line = output ? strstr(output, "epoch 1/3 3/30  loss ") : NULL;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    int after_rate = 0;
+    double rate;
+    ck_assert_ptr_nonnull(line);
+    ck_assert_msg(sscanf(line, "epoch 1/3 3/30  loss %*f  %*f %%  %lf/s  %n", &rate, &after_rate) == 1 &&
+                      after_rate > 0,
+                  "%s", line);
+    const double images = (3 * 30 - 3) * 2, left = seconds_left(line + after_rate);
+    ck_assert_msg(left >= images / (rate + 0.5) - 0.5 - 60 * (left >= 3600), "%s", line);
+    ck_assert_msg(rate < 1 || left <= images / (rate - 0.5) + 0.5, "%s", line);
+    free(output);
+}
+END_TEST
+
 static double provenance_number(const char *text, const char *name)
 {
     const char *at = strstr(text, name);
     ck_assert_msg(at != NULL, "no %s in %s", name, text);
     return atof(at + strlen(name));
+}
+
+/* A value of provenance.tsv, for the next call but three to write over. */
+static const char *provenance(const char *text, const char *name)
+{
+    static char values[4][256];
+    static int next;
+    char *value = values[next++ % 4];
+    ck_assert_msg(result_value(value, sizeof values[0], text, name), "no %s in %s", name, text);
+    return value;
+}
+
+/* The first name of a processor that Linux tells. */
+static void expect_processor(const char *name)
+{
+    char line[512], value[256] = "unknown";
+    FILE *in = fopen("/proc/cpuinfo", "r");
+    while (in && fgets(line, sizeof line, in))
+        if (sscanf(line, "model name : %255[^\n]", value) == 1)
+            break;
+    if (in)
+        fclose(in);
+    ck_assert_str_eq(name, value);
+}
+
+/* The data as config.tsv has them, and the compiler that has made the tests too. */
+START_TEST(test_provenance_tells_where_and_of_what)
+{
+    char hash[65], data[128];
+    ck_assert_int_eq(train("run", "--epochs=1"), 0);
+    char *text = program_file("run/provenance.tsv"), *config = program_file("run/config.tsv");
+    ck_assert(result_value(hash, sizeof hash, config, "#data-sha256") &&
+              result_value(data, sizeof data, config, "#data-set"));
+    ck_assert_str_eq(provenance(text, "data_sha256"), hash);
+    ck_assert_str_eq(provenance(text, "data"), data);
+    ck_assert_str_eq(provenance(text, "compiler"), __VERSION__);
+    ck_assert_ptr_nonnull(strstr(provenance(text, "flags"), "-std=c11 "));
+    expect_processor(provenance(text, "cpu"));
+    free(text);
+    free(config);
+}
+END_TEST
+
+/* The same build went on, after two epochs: what it says of itself is what it said at the start. */
+static void expect_continued(void)
+{
+    char *text = program_file("run/provenance.tsv"), date[32], rest[512];
+    const char *line = strstr(text, "\ncontinued\t2 ");
+    ck_assert_msg(line && sscanf(line, "\ncontinued\t2 %31s", date) == 1, "%s", text);
+    ck_assert_msg(strlen(date) == 20 && strcmp(date, provenance(text, "started")) >= 0, "%s", text);
+    snprintf(rest, sizeof rest, "\ncontinued\t2 %s %s %s %s", date, provenance(text, "commit"),
+             provenance(text, "instruction_set"), provenance(text, "threads"));
+    snprintf(rest + strlen(rest), sizeof rest - strlen(rest), " %s %s\n", provenance(text, "glibc"),
+             provenance(text, "gsl"));
+    ck_assert_msg(strncmp(line, rest, strlen(rest)) == 0, "not%sin %s", rest, text);
+    free(text);
 }
 
 /* When, by which kernels and with how much memory; and when and after which epoch it went on. */
@@ -241,9 +339,7 @@ START_TEST(test_provenance_tells_what_was)
     free(text);
     ck_assert_int_eq(program_shell("rm %s/run/result.tsv", program_folder), 0);
     ck_assert_int_eq(train("run", "--epochs=2 --kernels=bf16"), 0);
-    text = program_file("run/provenance.tsv");
-    ck_assert_msg(strstr(text, "\ncontinued\t2 ") != NULL, "%s", text);
-    free(text);
+    expect_continued();
 }
 END_TEST
 
@@ -287,6 +383,8 @@ Suite *training_suite(void)
     tcase_add_test(tcase, test_evaluate_agrees_with_training);
     tcase_add_test(tcase, test_evaluate_counts_classes);
     tcase_add_test(tcase, test_timing_counts_images_of_the_seconds_of_training);
+    tcase_add_test(tcase, test_progress_tells_the_time_that_is_left);
+    tcase_add_test(tcase, test_provenance_tells_where_and_of_what);
     tcase_add_test(tcase, test_provenance_tells_what_was);
     tcase_add_test(tcase, test_training_goes_on_through_b_across_epochs);
     tcase_add_test(tcase, test_training_with_ref_learns_the_same);
