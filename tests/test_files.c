@@ -136,6 +136,18 @@ START_TEST(test_file_write_replaces_the_old_file)
 }
 END_TEST
 
+/* Whom the umask lets read it may read it. */
+START_TEST(test_file_write_leaves_rights_to_the_umask)
+{
+    Error error;
+    struct stat status;
+    umask(027);
+    ck_assert(file_write(inside("f"), "x", 1, &error));
+    ck_assert_int_eq(stat(inside("f"), &status), 0);
+    ck_assert_int_eq(status.st_mode & 0777, 0640);
+}
+END_TEST
+
 /* A limit on the size of files fails as a full disk does: part of the bytes are written, then none. */
 START_TEST(test_file_write_on_a_full_disk_keeps_the_old_file)
 {
@@ -368,6 +380,7 @@ Suite *files_suite(void)
     tcase_add_loop_test(tcase, test_file_write_then_read_returns_the_bytes, 0,
                         sizeof lengths / sizeof *lengths);
     tcase_add_test(tcase, test_file_write_replaces_the_old_file);
+    tcase_add_test(tcase, test_file_write_leaves_rights_to_the_umask);
     tcase_add_test(tcase, test_file_write_on_a_full_disk_keeps_the_old_file);
     tcase_add_loop_test(tcase, test_file_write_to_an_impossible_path_says_why, 0,
                         sizeof unwritable / sizeof *unwritable);

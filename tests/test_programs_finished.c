@@ -1,10 +1,14 @@
 /* Finished runs as evaluate and table read them: what they print, and what they refuse by one line. */
 #include "../experiments/base/files.h"
+#include "../experiments/runs/result.h"
 #include "program.h"
 #include <check.h>
+#include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A checkpoint that was damaged is told from its SHA-256, before anything reads it. */
 START_TEST(test_evaluate_refuses_a_damaged_checkpoint)
@@ -38,6 +42,36 @@ START_TEST(test_evaluate_refuses)
     ck_assert_int_eq(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder),
                      1);
     program_expects_one_line("evaluate: ", "test_batch.bin");
+}
+END_TEST
+
+static double printed_number(const char *text, const char *name)
+{
+    char value[64];
+    ck_assert_msg(result_value(value, sizeof value, text, name), "no %s in %s", name, text);
+    return atof(value);
+}
+
+/* The levels that were pruned are not there for who evaluates either: its loss is that of the run. Which run
+ * it was pruned from may be said by a path too. */
+START_TEST(test_evaluate_knows_what_was_pruned)
+{
+    double loss[2], right[2];
+    ck_assert_int_eq(program_train("--images-test=50 --levels=3 --epochs=3"), 0);
+    ck_assert_msg(program_run("train --run=%s/pruned --prune-from=%s/run --prune-threshold=1", program_folder,
+                              program_folder) == 0,
+                  "%s", program_output);
+    for (int i = 0; i < 2; i++) {
+        const char *const run = i ? "pruned" : "run";
+        ck_assert_int_eq(
+            program_run("evaluate %s/%s %s/data/test_batch.bin", program_folder, run, program_folder), 0);
+        loss[i] = printed_number(program_output, "loss");
+        char *result = program_file("%s/result.tsv", run);
+        right[i] = printed_number(result, "test_loss");
+        free(result);
+        ck_assert_double_eq_tol(loss[i], right[i], 2e-6); /* it is printed with six decimals */
+    }
+    ck_assert_double_gt(fabs(right[0] - right[1]), 1e-4);
 }
 END_TEST
 
@@ -79,6 +113,33 @@ static void print_table(void)
                     program_folder, program_folder, program_folder) == 0,
         "%s", program_output);
 }
+
+/* What is finished is only looked at, whoever asks: the folder may be one that nobody can write to. For who
+ * can all the same, it is of a time at which nothing was written. */
+START_TEST(test_finished_folder_is_not_written_to)
+{
+    char folder[128], path[160];
+    struct stat status;
+    const struct timespec long_ago[2] = {{1000000000, 0}, {1000000000, 0}};
+    ck_assert_int_eq(program_train(""), 0);
+    snprintf(folder, sizeof folder, "%s/run", program_folder);
+    snprintf(path, sizeof path, "%s/lock", folder);
+    ck_assert_int_eq(remove(path), 0);
+    ck_assert_int_eq(chmod(folder, 0555), 0);
+    ck_assert_int_eq(utimensat(AT_FDCWD, folder, long_ago, 0), 0);
+    ck_assert_msg(program_train("") == 0 && strstr(program_output, "run is finished already\n"), "%s",
+                  program_output);
+    ck_assert_msg(program_run("evaluate %s/run %s/data/test_batch.bin", program_folder, program_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(program_run("train --run=%s/pruned --prune-from=run --prune-threshold=1", program_folder) ==
+                      0,
+                  "%s", program_output);
+    print_table();
+    ck_assert_int_eq(stat(folder, &status), 0);
+    ck_assert_int_eq(status.st_mtim.tv_sec, 1000000000);
+    ck_assert_int_eq(chmod(folder, 0777), 0);
+}
+END_TEST
 
 START_TEST(test_table_prints_runs_beside_the_paper)
 {
@@ -147,7 +208,9 @@ TCase *programs_finished_case(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_evaluate_refuses_a_damaged_checkpoint);
     tcase_add_test(tcase, test_evaluate_refuses);
+    tcase_add_test(tcase, test_evaluate_knows_what_was_pruned);
     tcase_add_test(tcase, test_train_settles_the_last_checkpoint);
+    tcase_add_test(tcase, test_finished_folder_is_not_written_to);
     tcase_add_test(tcase, test_table_prints_runs_beside_the_paper);
     tcase_add_test(tcase, test_table_tells_who_continued_a_run);
     tcase_add_test(tcase, test_table_refuses);
