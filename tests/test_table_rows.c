@@ -181,6 +181,13 @@ START_TEST(test_images_after_an_epoch_are_at_most_those_of_the_test)
     ck_assert_int_eq(make_table("--all=--images-test=1000 --row=ours:--images-epoch=500", "none1", "ours1"),
                      1);
     program_expects_one_line("table: ", "made with --images-epoch=1000, not 500");
+    ck_assert_int_eq(make_table("--row=ours:--images-epoch=500 --all=--images-test=1000", "none1", "ours1"),
+                     1);
+    program_expects_one_line("table: ", "made with --images-epoch=1000, not 500");
+    /* What all rows were asked to be counts wherever it stands. */
+    ck_assert_int_eq(make_table("--row=ours:--images-epoch=1000 --all=--images-test=700", "none1", "ours1"),
+                     1);
+    program_expects_one_line("table: ", "made with --images-test=1000, not 700");
 }
 END_TEST
 

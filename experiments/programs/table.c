@@ -32,28 +32,34 @@ static bool set_made(Table *table, const char *words, const char *all, Error *er
     return count < (int)sizeof row->made || fail(error, "the options of row %s are too long", id);
 }
 
+/* Whether the argument is a setting, which it then is. */
+static bool setting(Settings *settings, const char *argument)
+{
+    const char **const texts[] = {&settings->expected,    &settings->out, &settings->style.budget,
+                                  &settings->style.title, &settings->all, &settings->literature};
+    static const char *const names[sizeof texts / sizeof *texts] = {
+        "--expected=", "--out=", "--budget=", "--title=", "--all=", "--literature="};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (option(texts[k], argument, names[k]))
+            return true;
+    if (strcmp(argument, "--speed") != 0)
+        return false;
+    return settings->style.speed = true;
+}
+
+/* Settings first, in whatever order they stand among rows and runs. */
 static bool read_arguments(Table *table, Settings *settings, int argc, char **argv, Error *error)
 {
     const char *made;
     for (int i = 1; i < argc; i++)
-        if (option(&settings->expected, argv[i], "--expected=") &&
-            !table_read(table, settings->expected, error))
+        setting(settings, argv[i]);
+    if (settings->expected && !table_read(table, settings->expected, error))
+        return false;
+    for (int i = 1; i < argc; i++)
+        if (!setting(settings, argv[i]) && table->count &&
+            !(option(&made, argv[i], "--row=") ? set_made(table, made, settings->all, error)
+                                               : table_add_run(table, argv[i], error)))
             return false;
-    for (int i = 1; i < argc; i++) {
-        const char **const texts[] = {&settings->expected,    &settings->out, &settings->style.budget,
-                                      &settings->style.title, &settings->all, &settings->literature};
-        static const char *const names[sizeof texts / sizeof *texts] = {
-            "--expected=", "--out=", "--budget=", "--title=", "--all=", "--literature="};
-        bool known = false;
-        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-            known = known || option(texts[k], argv[i], names[k]);
-        if (strcmp(argv[i], "--speed") == 0)
-            settings->style.speed = true;
-        else if (!known && table->count &&
-                 !(option(&made, argv[i], "--row=") ? set_made(table, made, settings->all, error)
-                                                    : table_add_run(table, argv[i], error)))
-            return false;
-    }
     return true;
 }
 
