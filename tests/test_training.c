@@ -340,6 +340,10 @@ START_TEST(test_provenance_tells_what_was)
     ck_assert_int_eq(program_shell("rm %s/run/result.tsv", program_folder), 0);
     ck_assert_int_eq(train("run", "--epochs=2 --kernels=bf16"), 0);
     expect_continued();
+    text = program_file("run/provenance.tsv");
+    peak = strstr(text, "\npeak_mib\t");
+    ck_assert_msg(peak && !strstr(peak + 1, "\npeak_mib\t"), "%s", text);
+    free(text);
 }
 END_TEST
 

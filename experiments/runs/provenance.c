@@ -78,7 +78,9 @@ bool provenance_finish(const char *folder, Error *error)
     struct rusage usage;
     Text text = {0};
     bool ok = text_read_epochs(&text, folder, "provenance.tsv", 0, error);
-    if (ok && getrusage(RUSAGE_SELF, &usage) == 0) {
+    /* A run that was killed before its result was written has its peak already. */
+    const bool told = text.bytes && strstr(text.bytes, "\npeak_mib\t");
+    if (ok && !told && getrusage(RUSAGE_SELF, &usage) == 0) {
         text_add(&text, "peak_mib\t%.1f\n", (double)usage.ru_maxrss / 1024);
         ok = text_write(&text, folder, "provenance.tsv", error);
     }
