@@ -196,8 +196,8 @@ START_TEST(test_ledger_tells_what_would_decide)
     const Court court = {.claims = &list, .evidence = &evidence, .rows = &rows};
     char *text = printed(all, &court);
     static const char *const lines[] = {
-        "  t.a                              5    400        80.0  make table1 BUDGET=paper SEEDS=\"1 2 3 4 "
-        "5\"\n",
+        ("  t.a                              5    400        80.0  make table1 BUDGET=paper SEEDS=\"1 2 3 4 "
+         "5\"\n"),
         "  t.b                              3     40           -  make table1 BUDGET=day SEEDS=\"1 2 3\"\n",
         "  t.c                              3     40           -  make table1 BUDGET=day SEEDS=\"1 2 3\"\n",
         "  t.d                              3     40           -  make table1 BUDGET=day SEEDS=\"1 2 3\"\n",

@@ -300,8 +300,8 @@ static const char *const no_nets[] = {
     "A net\t270000\t41000000\t91.25\nAnother\t1\t2\t90\tits page\n",
     "A net\t270000\t41000000\t91.25\tits page\tand more\n", "A net\t270000\t41000000\t91.25\nits page\n",
     "A net\t\t41000000\t91.25\tits page\n",
-    "A net whose name has 64 letters, which is one more than is taken\t270000\t"
-    "41000000\t91.25\tits page\n"};
+    ("A net whose name has 64 letters, which is one more than is taken\t270000\t"
+     "41000000\t91.25\tits page\n")};
 
 /* Nothing of a line is left out, or taken from the next one. */
 START_TEST(test_lines_that_are_no_net_are_refused)
