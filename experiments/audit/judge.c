@@ -343,12 +343,8 @@ static bool adjust(Judgement *all, const Court *court, Error *error)
     }
     for (int c = 0; c < count; c++) {
         int members = 0;
-        if (!adjusted(&all[c]))
+        if (!adjusted(&all[c]) || !isnan(all[c].holm))
             continue;
-        if (first_of(all, c) != c || !isnan(all[c].holm)) {
-            all[c].holm = all[first_of(all, c)].holm;
-            continue;
-        }
         for (int o = c; o < count; o++)
             if (same_family(&all[o], &all[c]) && first_of(all, o) == o) {
                 at[members] = o;
@@ -357,6 +353,9 @@ static bool adjust(Judgement *all, const Court *court, Error *error)
         holm(p + count, p, members);
         for (int m = 0; m < members; m++)
             all[at[m]].holm = p[count + m];
+        for (int o = c; o < count; o++)
+            if (same_family(&all[o], &all[c]))
+                all[o].holm = all[first_of(all, o)].holm;
     }
     free(p);
     free(at);

@@ -62,32 +62,19 @@ static void check_rows(Orphans *o, const Claim *claim, const char *list)
                    name);
 }
 
-static void check_values(Orphans *o, const Claim *claim, const char *list)
+/* A list that begins with one of the words `known`, behind which stand claims with printed values. */
+static void check_values(Orphans *o, const Claim *claim, const char *list, const char *known,
+                         const char *unknown)
 {
     char name[64];
+    next_name(name, sizeof name, &list);
+    if (!has_word(known, name))
+        orphan(o, "claim %s: %s `%s`", claim->id, unknown, name);
     while (next_name(name, sizeof name, &list)) {
         const Claim *other = claim_of(o->claims, name);
         if (!other || !*other->paper)
             orphan(o, "claim %s takes the printed value of %s, which has none", claim->id, name);
     }
-}
-
-static void check_printed(Orphans *o, const Claim *claim, const char *list)
-{
-    char name[64];
-    next_name(name, sizeof name, &list);
-    if (!has_word("minus ratio less order noise", name))
-        orphan(o, "claim %s: there is no arithmetic `%s`", claim->id, name);
-    check_values(o, claim, list);
-}
-
-static void check_outside(Orphans *o, const Claim *claim, const char *list)
-{
-    char name[64];
-    next_name(name, sizeof name, &list);
-    if (!has_word("macs parameters", name))
-        orphan(o, "claim %s: published nets have no cost `%s`", claim->id, name);
-    check_values(o, claim, list);
 }
 
 static void check_decider(Orphans *o, const Claim *claim, const char *word)
@@ -102,9 +89,9 @@ static void check_decider(Orphans *o, const Claim *claim, const char *word)
     else if (strcmp(kind, "code") == 0)
         check_code(o, claim, argument);
     else if (strcmp(kind, "printed") == 0)
-        check_printed(o, claim, argument);
+        check_values(o, claim, argument, "minus ratio less order noise", "there is no arithmetic");
     else if (strcmp(kind, "outside") == 0)
-        check_outside(o, claim, argument);
+        check_values(o, claim, argument, "macs parameters", "published nets have no cost");
     else if (has_word(rows, kind))
         check_rows(o, claim, argument);
     else if (strcmp(kind, "readings") == 0 && !readings_known(argument))
